@@ -1,0 +1,69 @@
+"""Every error the host raises on purpose: one tree, and each message says what, which, and what to do next."""
+
+from __future__ import annotations
+
+
+class HostingError(Exception):
+    """Base of every error raised by the host itself."""
+
+
+class HostConfigurationError(HostingError, ValueError):
+    """A setting of the host is missing, unknown or wrong; the message names file, table and key."""
+
+
+class ChannelConfigurationError(HostConfigurationError):
+    """A channel's settings would deny everyone, open a door by accident, or cannot work.
+
+    Raised while the host is constructed. The message names the channel, the setting and the fix.
+    """
+
+
+class PluginError(HostingError):
+    """A plugin cannot be loaded; the message names the plugin, its distribution and the fix."""
+
+
+class PushPayloadNotSerializable(HostingError, TypeError):  # noqa: N818 - the public name is fixed
+    """A payload cannot be stored as JSON text. Raised by ``schedule()`` at the call site."""
+
+
+class PushPayloadNotPicklable(PushPayloadNotSerializable):
+    """A payload cannot be handed to an object-mode runner. Raised by ``schedule()`` at the call site."""
+
+
+class PermanentPushError(HostingError):
+    """Raised by ``push``: retrying cannot help, so the delivery goes to the dead letters at once."""
+
+
+class RetryLater(HostingError):  # noqa: N818 - the public name is fixed
+    """Raised by ``push``: try again, but not before ``seconds`` have passed (a platform's ``retry_after``)."""
+
+    def __init__(self, seconds: float, message: str | None = None) -> None:
+        """Ask for a pause of ``seconds`` (0 or more) before the next attempt."""
+        super().__init__(message or f"The platform asked to wait {seconds:g} seconds.")
+        self.seconds = max(0.0, float(seconds))
+
+
+class StoreError(HostingError):
+    """State could not be read or written; nothing of the refused commit was kept."""
+
+
+class RecordExists(StoreError):  # noqa: N818 - reads as the condition it names
+    """An ``Insert`` met a record that is already there; nothing of its commit was applied."""
+
+    def __init__(self, table: str, key: str) -> None:
+        """Name the table and key that were taken."""
+        super().__init__(f"A record {key!r} already exists in table {table!r}.")
+        self.table = table
+        self.key = key
+
+
+class UnreadableRecord(StoreError):  # noqa: N818 - reads as the condition it names
+    """A stored record is damaged, or was written by a newer host-core."""
+
+
+class StateDirectoryInUse(StoreError, RuntimeError):  # noqa: N818 - reads as the condition it names
+    """Another process owns the state directory; the message names its pid."""
+
+
+class LaneFull(HostingError):  # noqa: N818 - reads as the condition it names
+    """A lane already holds as many waiting turns as it may."""

@@ -1,0 +1,146 @@
+"""The contract of a plugin: the five hooks and the base class of every channel.
+
+pluggy carries the marks; the merge rule of each hook is the host's own and stands in its docstring.
+Hooks may be sync or async and may declare fewer arguments than the spec.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
+
+import pluggy
+
+from .model.contribution import ChannelContribution
+from .model.identity import ChannelIdentity
+from .model.outcome import TargetResult
+from .model.request import ChannelRequest
+from .model.result import ChannelResponseContext, HostedRunResult
+from .model.verdict import AllowlistDecision, AuthorizationContext
+from .ports import ChannelContext, ChannelPushCodec, IdentityAllowlist, LiveReply, Target
+
+if TYPE_CHECKING:
+    from agent_framework import AgentResponseUpdate
+    from pydantic import BaseModel
+
+PROJECT_NAME = "agent_framework_hosting"
+
+hookspec = pluggy.HookspecMarker(PROJECT_NAME)
+hookimpl = pluggy.HookimplMarker(PROJECT_NAME)
+
+
+class HookSpecs:
+    """The five hooks."""
+
+    @hookspec
+    def contribute_routes(self, context: ChannelContext) -> ChannelContribution | None:
+        """Return what this plugin adds to the app: routes, commands, middleware, lifecycle callbacks.
+
+        Called once, when the app is built. Contributions are collected; a route clash is refused.
+        """
+
+    @hookspec
+    async def authorize(self, identity: ChannelIdentity, context: AuthorizationContext) -> AllowlistDecision | None:
+        """Vote on a speaker before anything is recorded; None abstains.
+
+        Called once per turn. One DENY refuses, and so does an exception; ALLOW means no objection, then the
+        allowlists decide.
+        """
+
+    @hookspec
+    async def run_hook(
+        self, request: ChannelRequest, target: Target, protocol_request: object
+    ) -> ChannelRequest | None:
+        """Return a changed request, or None to leave it as it is.
+
+        Called after authorize, before the session. Chained: the originating channel's own, then policies in
+        registration order. Channel, identity and event id stay what they were. ``protocol_request`` is the wire's
+        own request object when the channel put one into ``request.attributes["protocol_request"]``.
+        """
+
+    @hookspec
+    async def response_hook(
+        self, result: HostedRunResult[TargetResult], context: ChannelResponseContext
+    ) -> HostedRunResult[TargetResult] | None:
+        """Return the answer as this destination may see it, or None to leave it as it is.
+
+        Called once per destination, each on its own copy. Chained: policies, then the destination channel's own.
+        """
+
+    @hookspec
+    async def push(self, identity: ChannelIdentity, payload: HostedRunResult[TargetResult]) -> str | None:
+        """Send an answer to one of this channel's addresses; return the platform's message id when there is one.
+
+        Called once per delivery attempt, only on the channel that owns the identity. Raising means retry,
+        ``RetryLater`` says when, ``PermanentPushError`` gives up.
+        """
+
+
+HOOK_NAMES: tuple[str, ...] = ("contribute_routes", "authorize", "run_hook", "response_hook", "push")
+
+
+class Channel:
+    """Base class of every channel; a subclass sets ``name`` and implements hooks marked ``@hookimpl``.
+
+    Built from its config table: ``Options`` validates the table and its fields become the constructor's keyword
+    arguments; without ``Options`` the constructor's own annotated keywords do. Constructors open nothing.
+
+    ``allowlist`` is ``"inherit"`` (the host's default), None (open) or an allowlist; ``require_link`` asks everyone
+    to link; ``emits_verified_claims`` declares that requests carry claims the platform verified;
+    ``on_uncertain_send`` says what happens to a push whose effect is unknown: ``"retry"`` it, flagged as a possible
+    duplicate, or leave it ``"unknown"`` for ``reconcile`` or the operator.
+    """
+
+    name: str = ""
+    path: str = ""
+    allowlist: IdentityAllowlist | Literal["inherit"] | None = "inherit"
+    require_link: bool = False
+    emits_verified_claims: bool = False
+    push_codec: ChannelPushCodec | None = None
+    on_uncertain_send: Literal["retry", "unknown"] = "retry"
+    Options: ClassVar[type[BaseModel] | None] = None
+
+    def live_reply(self, request: ChannelRequest) -> LiveReply | None:
+        """Return an object that shows the answer to an admitted request while it is written, or None."""
+        return None
+
+    async def reconcile(self, record: Mapping[str, object]) -> Literal["sent", "not_sent"] | None:
+        """Say whether a send of unknown effect reached the platform; None when that cannot be told."""
+        return None
+
+    async def check(self) -> Sequence[str]:
+        """Return the channel's present faults, one sentence each, for readiness and ``doctor``; empty is healthy."""
+        return ()
+
+
+ChannelRunHook: TypeAlias = Callable[..., "ChannelRequest | None | Awaitable[ChannelRequest | None]"]
+ChannelResponseHook: TypeAlias = Callable[
+    ..., "HostedRunResult[TargetResult] | None | Awaitable[HostedRunResult[TargetResult] | None]"
+]
+ChannelStreamTransformHook: TypeAlias = Callable[
+    ["AgentResponseUpdate"], "AgentResponseUpdate | None | Awaitable[AgentResponseUpdate | None]"
+]
+
+
+async def apply_run_hook(
+    hook: ChannelRunHook | None, request: ChannelRequest, *, target: Target, protocol_request: object = None
+) -> ChannelRequest:
+    """Call a run hook, sync or async, and return its request, or the given one when it returns None."""
+    if hook is None:
+        return request
+    changed = hook(request, target=target, protocol_request=protocol_request)
+    return (await changed if inspect.isawaitable(changed) else changed) or request
+
+
+async def apply_response_hook(
+    hook: ChannelResponseHook | None,
+    result: HostedRunResult[TargetResult],
+    *,
+    context: ChannelResponseContext,
+) -> HostedRunResult[TargetResult]:
+    """Call a response hook, sync or async, and return its result, or the given one when it returns None."""
+    if hook is None:
+        return result
+    changed = hook(result, context=context)
+    return (await changed if inspect.isawaitable(changed) else changed) or result

@@ -1,0 +1,81 @@
+"""One answer on its way out."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from .identity import ChannelIdentity
+from .request import ChannelRequest
+
+if TYPE_CHECKING:
+    from agent_framework import AgentSession
+
+ResultT = TypeVar("ResultT")
+_KEEP = object()
+
+
+@dataclass(frozen=True, slots=True)
+class HostedRunResult(Generic[ResultT]):
+    """Hold what a target answered, in full: an ``AgentResponse`` or a ``WorkflowRunResult``.
+
+    ``session`` is the agent session after the run; None for workflows and session-less runs.
+    """
+
+    result: ResultT = field(hash=False)
+    session: AgentSession | None = field(default=None, kw_only=True, hash=False)
+
+    def replace(self, *, result: object = _KEEP, session: object = _KEEP) -> HostedRunResult[ResultT]:
+        """Return a shallow copy with another result or session."""
+        changes = {name: new for name, new in (("result", result), ("session", session)) if new is not _KEEP}
+        return dataclasses.replace(self, **changes)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelResponseContext:
+    """Tell a response hook for which destination it shapes the answer.
+
+    ``originating`` is True when the destination is the asking wire itself; ``is_echo`` when the payload is the user's
+    own words sent ahead of the answer.
+    """
+
+    request: ChannelRequest | None
+    channel_name: str
+    destination_identity: ChannelIdentity | None
+    originating: bool
+    is_echo: bool = False
+
+
+def result_text(result: object) -> str:
+    """Return the text of a ``HostedRunResult`` or of its content, whether an agent or a workflow made it.
+
+    A workflow's outputs are joined by newlines; outputs that are no text are rendered as JSON where they can be.
+    """
+    inner: object = result.result if isinstance(result, HostedRunResult) else result  # type: ignore[reportUnknownMemberType]
+    outputs = getattr(inner, "get_outputs", None)
+    if callable(outputs):
+        inner = outputs()
+    return _text_of(inner)
+
+
+def _text_of(output: object) -> str:
+    if output is None or isinstance(output, str):
+        return output or ""
+    if isinstance(output, (list, tuple)):
+        return "\n".join(text for text in map(_text_of, output) if text)  # type: ignore[reportUnknownArgumentType]
+    text = getattr(output, "text", _KEEP)
+    if text is None or isinstance(text, str):
+        return text or ""
+    try:
+        return json.dumps(_jsonable(output), ensure_ascii=False)
+    except (TypeError, ValueError):
+        return str(output)
+
+
+def _jsonable(output: object) -> object:
+    if dataclasses.is_dataclass(output) and not isinstance(output, type):
+        return dataclasses.asdict(output)
+    dump = getattr(output, "model_dump", None) or getattr(output, "to_dict", None)
+    return dump() if callable(dump) else output
