@@ -159,6 +159,34 @@ class DurableTaskRunner(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class PreparedTask:
+    """A task that is valid and named, but accepted only once ``write`` is committed and ``start`` is called."""
+
+    handle: TaskHandle
+    write: Write
+
+
+@runtime_checkable
+class TransactionalTaskRunner(Protocol):
+    """A runner whose records share the host's store, so that work and its cause commit together."""
+
+    @property
+    def store(self) -> Store:
+        """Where the runner keeps its records."""
+        ...
+
+    def prepare(
+        self, name: str, payload: Mapping[str, object], *, retry_policy: RetryPolicy | None = None
+    ) -> PreparedTask:
+        """Validate and name a task without accepting it; raises as ``schedule`` does."""
+        ...
+
+    def start(self, task: PreparedTask) -> None:
+        """Begin to try a task whose write was committed."""
+        ...
+
+
 # Who may speak
 
 
@@ -304,6 +332,6 @@ class ChannelContext(Protocol):
         """Decide with this channel's own rules, without writing anything."""
         ...
 
-    async def reset_session(self, isolation_key: str) -> None:
-        """Start the person's conversation afresh; history that was stored stays with its provider."""
+    async def reset_session(self, isolation_key: str, *, key: str | None = None) -> None:
+        """Start the person's conversation afresh, or forget the one thread or snapshot named ``key``."""
         ...
