@@ -1,0 +1,135 @@
+"""What the host promises, as data: key -> one plain sentence.
+
+A test that proves a sentence carries ``@pytest.mark.requirement("key")``; ``test_meta_requirements.py`` fails on a
+sentence without such a test and on a mark that names no sentence.
+"""
+
+from __future__ import annotations
+
+WORKSPACE = {
+    "workspace.pinned": "Every dependency is pinned to an exact version, and no file names a package registry's host.",
+    "workspace.public-names": "The package offers exactly its documented public names, sorted, typed and documented.",
+    "workspace.light-import": "Importing the package imports neither pydantic, diskcache, hypercorn nor agent-framework's agents.",
+    "workspace.docs-run": "Every Python block in the documentation runs.",
+}
+
+HOOKS = {
+    "hooks.contribute_routes": "What contribute_routes returns is collected once, when the app is built; None adds nothing.",
+    "hooks.authorize": "One DENY of any authorize hook refuses the turn, an exception does too, and ALLOW is no objection.",
+    "hooks.run_hook": "run_hook is chained: the originating channel's own first, then policies in registration order.",
+    "hooks.response_hook": "response_hook is chained per destination on its own copy: policies first, then the channel's own.",
+    "hooks.push": "push is called only on the channel that owns the identity.",
+    "hooks.sync-or-async": "A hook may be sync or async and may declare fewer arguments than its specification.",
+    "hooks.order": "tryfirst and trylast move a hook within its chain.",
+    "hooks.unmarked": "A method named like a hook but not marked @hookimpl is refused at load, by name.",
+    "hooks.wrapper": "A generator wrapper is refused at load.",
+    "hooks.signature": "A hook that asks for an argument its specification does not have is refused at load.",
+    "hooks.policy": "A policy sees every channel's traffic, and a channel's hooks see only its own.",
+    "hooks.unhashable": "A policy that cannot be hashed works like any other.",
+}
+
+DISCOVERY = {
+    "discovery.list": "Discovery lists every installed channel with its distribution and version without importing one.",
+    "discovery.enable": "Enabling a channel by name imports that channel and no other.",
+    "discovery.import-error": "A channel that raises on import is named with its distribution and the fix.",
+    "discovery.version": "A channel that needs another host-core is set aside with a sentence before it is imported.",
+    "discovery.not-a-channel": "An entry point that is no Channel is named with its distribution and the fix.",
+    "discovery.quarantine": "A broken plugin that was not asked for by name does not take the host down.",
+    "discovery.duplicate": "Two distributions that offer one channel name are a clear error.",
+    "discovery.twice": "The same plugin runs twice under two names.",
+    "discovery.name-clash": "Another distribution owning the import name is refused in one sentence before it is imported.",
+    "discovery.outside": "A channel in a wheel built outside the repository is found and works.",
+}
+
+CONFIGURATION = {
+    "config.unknown-key": "An unknown key names the file, the table, the key and the nearest right one.",
+    "config.wrong-type": "A value of the wrong type names the file, the table and the key.",
+    "config.missing-secret": "A secret that is not set names the file, the table, the key and the reference.",
+    "config.secrets-hidden": "A secret never appears in a repr, a log line or an error.",
+    "config.environment": "AGENT_HOST_<CHANNEL>_<OPTION> sets a channel's option.",
+    "config.mapping": "AgentFrameworkHost(config=...) takes a parsed mapping or a path, and reads ./host.toml by default.",
+    "config.schema": "agent-host channels --schema prints the JSON Schema of each channel's options.",
+}
+
+TURN = {
+    "turn.dispatch": "dispatch runs one turn inside the wire's request and returns its outcome.",
+    "turn.stream": "A streaming dispatch yields the target's updates and the final result.",
+    "turn.admit": "admit returns once the message is taken on, and the turn runs afterwards.",
+    "turn.same-gate": "run, run_stream and deliver_response pass the same gate as dispatch and raise AuthorizationError.",
+    "turn.denied-no-trace": "A denied turn never reaches the target and leaves no trace in a registry.",
+    "turn.failure": "A target that raises ends in Failed without the exception's text.",
+    "turn.duplicate": "An event id that was seen before is a Duplicate and runs nothing.",
+    "turn.wire-target": "A delivery target named on the wire is refused unless the operator granted it.",
+    "turn.fidelity": "A HostedRunResult carries the target's answer in full.",
+    "turn.envelope": "The input message carries who spoke on which channel and where the answer is to go.",
+    "turn.options": "A request's options reach the agent unchanged.",
+}
+
+SESSIONS = {
+    "sessions.shared": "One isolation key has one AgentSession, whichever channel its messages come from.",
+    "sessions.auto": "session_mode auto uses a session when there is a key and none otherwise.",
+    "sessions.required": "session_mode required refuses a request that has no key.",
+    "sessions.disabled": "session_mode disabled never uses a session.",
+    "sessions.reset": "reset_session starts the conversation afresh.",
+    "sessions.bounded": "The number of live sessions is bounded, and the least recently used goes first.",
+    "sessions.lane": "Turns on one lane never overlap and keep their order; lanes run in parallel.",
+    "sessions.busy": "A lane queues up to its bound and then answers Busy.",
+    "sessions.contextvars": "Isolation keys are the request's own, also inside a lane.",
+}
+
+AGENTS = {
+    "agents.bindings": "A provider with bind_request_context is bound for the run and released when it ends.",
+    "agents.bindings-stream": "A stream's bindings are released when it ends, is awaited, closed, abandoned or its client is gone.",
+    "agents.stream-transform": "A stream transform hook replaces or drops updates, sync or async.",
+}
+
+APP = {
+    "app.routes": "A channel's routes are flattened below its path, and / is the path itself without a redirect.",
+    "app.route-clash": "Two routes on one path and method are refused when the app is built.",
+    "app.lifespan": "Every startup and shutdown callback runs, failures are logged by name and the first is raised again.",
+    "app.rollback": "A failed start is rolled back in reverse order.",
+    "app.restart": "A host can be started again after it was closed.",
+    "app.without-server": "async with host starts and stops exactly what the lifespan does, and builds contributions once.",
+    "app.isolation-headers": "The isolation headers are lifted per request on HTTP and WebSocket, and empty means absent.",
+    "app.health": "/healthz says alive and /readiness says each channel's state.",
+    "app.limits": "Requests that are too large or take too long are refused.",
+    "app.log-keys": "Logs carry extra fields and no raw isolation key at INFO.",
+    "app.servers": "The app runs under hypercorn and uvicorn.",
+    "app.serve-options": "serve refuses unknown options, and more than one worker while state has a single owner.",
+    "app.drain": "An interrupt drains running turns and ends quickly.",
+}
+
+RESPONSES = {
+    "responses.whole": "POST /responses answers whole in the API's shape, at the root and under /v1.",
+    "responses.stream": "A stream has the API's events in their exact order, with sequence numbers without gaps.",
+    "responses.chain": "previous_response_id continues a conversation with its memory.",
+    "responses.fork": "Continuing one response twice makes two independent conversations.",
+    "responses.bound": "A response id works only for the caller who made it.",
+    "responses.retrieve": "GET /responses/{id} returns a response and DELETE removes it.",
+    "responses.models": "/models lists what is served.",
+    "responses.input": "Text, image and file input reach the agent.",
+    "responses.usage": "Usage is reported as the agent counted it.",
+    "responses.errors": "Every failure has an error object in the API's shape without exception text.",
+    "responses.keys": "An API key is compared in constant time and bound to a principal; a wrong one is refused.",
+    "responses.anonymous": "Without keys only loopback is served, unless allow_anonymous is set.",
+    "responses.wire-limits": "Options, roles and delivery targets that a wire may set are an allow list of the server's.",
+    "responses.disconnect": "A client that disconnects in mid-stream frees the lane and the bindings.",
+}
+
+COMMAND_LINE = {
+    "cli.serve": "agent-host serve serves an agent, a host or a host.toml.",
+    "cli.demo": "agent-host demo --check runs one real exchange through the port and exits.",
+    "cli.channels": "agent-host channels says what is installed, from where, enabled or not, healthy or why not.",
+    "cli.exit-codes": "A usage error, a fault and success have different exit codes and one clear sentence.",
+}
+
+AUTHORS = {
+    "authors.contract": "A channel that subclasses ChannelContract is checked against the contract, and a broken one fails it.",
+    "authors.fakes": "The testing package has a real echo target, inbox channel and hand clock.",
+    "authors.echo": "The echo channel passes the contract and works over HTTP with a push to its callback.",
+    "authors.load": "Two hundred concurrent requests over twenty sessions lose, mix and overlap nothing.",
+}
+
+REQUIREMENTS: dict[str, str] = (
+    WORKSPACE | HOOKS | DISCOVERY | CONFIGURATION | TURN | SESSIONS | AGENTS | APP | RESPONSES | COMMAND_LINE | AUTHORS
+)

@@ -1,0 +1,82 @@
+"""The front door: exactly the public names, each documented, and light to import."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import FunctionType
+
+import pytest
+
+import agent_framework_hosting
+
+ROOT = Path(__file__).resolve().parent.parent
+
+PUBLIC_NAMES = {
+    "agent developer": """
+        AgentFrameworkHost RuntimeMode
+        HostConfigurationError HostingError PluginError
+    """,
+    "channel author": """
+        Channel ChannelCommand ChannelCommandContext ChannelContext ChannelContribution ChannelIdentity ChannelPush
+        ChannelPushCodec ChannelRequest ChannelResponseContext ChannelResponseHook ChannelRunHook ChannelSession
+        ChannelStreamTransformHook HostedRunResult LiveReply ResponseTarget ResponseTargetKind
+        Outcome Reply Accepted Duplicate Busy Failed
+        PermanentPushError RetryLater
+        apply_response_hook apply_run_hook hookimpl hookspec result_text
+        ISOLATION_HEADER_CHAT ISOLATION_HEADER_USER IsolationKeys
+        get_current_isolation_keys reset_current_isolation_keys set_current_isolation_keys
+    """,
+    "who may speak": """
+        AllOfAllowlists AllowAll AllowlistDecision Allowed AnyOfAllowlists AuthPolicy AuthorizationContext
+        AuthorizationError AuthorizationOutcome CallableAllowlist ChannelConfigurationError ClaimValue Denied
+        IdentityAllowlist IdentityLinker LinkChallenge LinkRequired LinkResolution LinkedClaimAllowlist LinkedIdentity
+        NativeIdAllowlist OneTimeCodeLinker SupportsLinkStorePath
+    """,
+    "durable work": """
+        ContinuationToken DurableTaskPayloadMode DurableTaskRunner HostStatePaths InProcessTaskRunner
+        PushPayloadNotPicklable PushPayloadNotSerializable RetryPolicy TaskHandle TaskStatus
+    """,
+}
+ALL_NAMES = sorted(name for names in PUBLIC_NAMES.values() for name in names.split())
+HEAVY = ["pydantic", "diskcache", "hypercorn", "openai", "agent_framework._agents", "agent_framework._workflows"]
+
+
+def test_the_front_door_offers_exactly_the_public_names_sorted() -> None:
+    assert agent_framework_hosting.__all__ == ALL_NAMES
+    assert [name for name in ALL_NAMES if not hasattr(agent_framework_hosting, name)] == []
+
+
+def test_every_public_class_and_function_has_a_docstring() -> None:
+    objects = {name: getattr(agent_framework_hosting, name) for name in agent_framework_hosting.__all__}
+    own = {name: o for name, o in objects.items() if inspect.isclass(o) or inspect.isfunction(o)}
+    bare = [name for name, o in own.items() if not (o.__doc__ or "").strip()]
+    for name, cls in own.items():
+        members = vars(cls).items() if inspect.isclass(cls) else ()
+        bare += [
+            f"{name}.{member}"
+            for member, value in members
+            if not member.startswith("_")
+            and isinstance(value, (staticmethod, classmethod, property, FunctionType))
+            and not (inspect.getdoc(getattr(cls, member)) or "").strip()
+        ]
+    assert bare == []
+
+
+def test_importing_the_front_door_stays_light() -> None:
+    script = f"import sys, agent_framework_hosting; print(*[m for m in {HEAVY!r} if m in sys.modules])"
+    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert shown.stdout.split() == []
+
+
+@pytest.mark.parametrize("group", PUBLIC_NAMES)
+def test_the_reference_page_lists_each_name_under_its_reader(group: str) -> None:
+    page = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    sections = dict(
+        re.findall(r"^## For (?:the )?(?P<reader>[^\n]+)\n(?P<body>.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL)
+    )
+    listed = re.findall(r"^\.\. auto\w+:: agent_framework_hosting\.(\w+)$", sections[group], re.MULTILINE)
+    assert sorted(listed) == sorted(PUBLIC_NAMES[group].split())
