@@ -1,0 +1,133 @@
+"""What the host refuses to be built with: rules that would open a door by mistake or let nobody in."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from ..errors import ChannelConfigurationError
+from ..hookspecs import Channel
+from ..ports import IdentityAllowlist
+from .allowlists import AllOfAllowlists, AnyOfAllowlists, NativeIdAllowlist
+from .decide import AccessRules
+
+_SETTINGS = ("allowlist", "require_link", "emits_verified_claims")
+_OTHER_WORDS = {
+    "whitelist": "allowlist",
+    "acl": "allowlist",
+    "link_required": "require_link",
+    "must_link": "require_link",
+    "emits_claims": "emits_verified_claims",
+    "verified_claims": "emits_verified_claims",
+}
+
+
+def check_access(
+    channels: Sequence[Channel], *, default_allowlist: IdentityAllowlist | None, links: bool
+) -> Mapping[str, AccessRules]:
+    """Return each channel's rules, the default filled in; ``links`` says whether the host has a linker.
+
+    Raises ``ChannelConfigurationError``, naming channel, allowlist and fix, for a misspelt or ill-typed setting,
+    ``require_link`` without a linker, an allowlist that needs claims where nobody supplies any, and an allowlist for
+    a channel this host does not have.
+    """
+    names = frozenset(channel.name for channel in channels)
+    if default_allowlist is not None:
+        _check_allowlist("default_allowlist", default_allowlist, names)
+    return {channel.name: _rules_of(channel, default_allowlist, names, links=links) for channel in channels}
+
+
+def walk(allowlist: IdentityAllowlist) -> Iterator[IdentityAllowlist]:
+    """Yield an allowlist and, through nested combinators, everything inside it."""
+    yield allowlist
+    if isinstance(allowlist, AnyOfAllowlists | AllOfAllowlists):
+        for member in allowlist.members:
+            yield from walk(member)
+
+
+def channels_named(allowlist: IdentityAllowlist) -> frozenset[str]:
+    """Return the channels an allowlist speaks for by name, also inside combinators."""
+    named = (part.channel for part in walk(allowlist) if isinstance(part, NativeIdAllowlist))
+    return frozenset(name for name in named if name is not None)
+
+
+def _rules_of(
+    channel: Channel, default: IdentityAllowlist | None, names: Collection[str], *, links: bool
+) -> AccessRules:
+    where = f"Channel {channel.name!r}"
+    _refuse_misspelt(channel, where)
+    for setting in ("require_link", "emits_verified_claims"):
+        value: object = getattr(channel, setting)
+        if not isinstance(value, bool):
+            raise ChannelConfigurationError(f"{where}: {setting} must be True or False, not {_kind(value)}.")
+    inherited = channel.allowlist == "inherit"
+    allowlist = default if inherited else _own_allowlist(channel, where, names)
+    if channel.require_link and not links:
+        raise ChannelConfigurationError(
+            f"{where} has require_link, but this host has no linker, so nobody could ever enter. Give the host an "
+            "identity_linker, or set require_link to False."
+        )
+    if allowlist is not None and allowlist.requires_linked_claims and not (links or channel.emits_verified_claims):
+        origin = "the host's default_allowlist" if inherited else "its allowlist"
+        raise ChannelConfigurationError(
+            f"{where}: {origin} ({_kind(allowlist)}) needs verified claims, but this host has no linker and the channel "
+            "does not emit verified claims, so they could never be known. Give the host an identity_linker, use a "
+            "channel that emits verified claims, or give this channel an allowlist that needs none."
+        )
+    return AccessRules(channel.name, allowlist, channel.require_link, channel.emits_verified_claims)
+
+
+def _own_allowlist(channel: Channel, where: str, names: Collection[str]) -> IdentityAllowlist | None:
+    if channel.allowlist is None:
+        return None
+    return _check_allowlist(f"{where}: allowlist", channel.allowlist, names)
+
+
+def _check_allowlist(where: str, allowlist: object, names: Collection[str]) -> IdentityAllowlist:
+    if isinstance(allowlist, type):
+        raise ChannelConfigurationError(
+            f"{where} is the class {allowlist.__name__}; give an instance: {allowlist.__name__}(...)."
+        )
+    if not isinstance(allowlist, IdentityAllowlist):
+        fix = 'an allowlist, None (open) or "inherit"' if where.startswith("Channel") else "an allowlist or None"
+        raise ChannelConfigurationError(
+            f"{where} is {_kind(allowlist)}; it must be {fix}. For a list of ids write NativeIdAllowlist([...])."
+        )
+    for part in walk(allowlist):
+        needs: object = part.requires_linked_claims
+        if not isinstance(needs, bool):
+            raise ChannelConfigurationError(
+                f"{where}: requires_linked_claims of {_kind(part)} must be True or False; make it a property."
+            )
+        if isinstance(part, AnyOfAllowlists | AllOfAllowlists) and not part.members:
+            raise ChannelConfigurationError(
+                f"{where}: {_kind(part)} has no members, so it would let nobody in. Give it allowlists, or write "
+                "NativeIdAllowlist([]) to let nobody in."
+            )
+    for name in sorted(channels_named(allowlist) - frozenset(names)):
+        raise ChannelConfigurationError(
+            f"{where}: NativeIdAllowlist(channel={name!r}) names no channel of this host.{_nearest(name, names)}"
+        )
+    return allowlist
+
+
+def _refuse_misspelt(channel: Channel, where: str) -> None:
+    for name in sorted({*dir(channel)} - {*dir(Channel)}):
+        if name.startswith("_"):
+            continue
+        close = difflib.get_close_matches(name.lower(), _SETTINGS, n=1, cutoff=0.8)
+        meant = close[0] if close else _OTHER_WORDS.get(name.lower())
+        if meant is not None:
+            raise ChannelConfigurationError(
+                f"{where} has {name!r}, which the host does not know and would ignore. Did you mean {meant!r}?"
+            )
+
+
+def _nearest(name: str, names: Collection[str]) -> str:
+    close = difflib.get_close_matches(name, sorted(names), n=1, cutoff=0.6)
+    return f" Did you mean {close[0]!r}?" if close else f" Its channels are: {', '.join(sorted(names)) or 'none'}."
+
+
+def _kind(value: object) -> str:
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
