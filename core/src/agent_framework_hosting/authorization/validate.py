@@ -14,9 +14,11 @@ from .decide import AccessRules
 _SETTINGS = ("allowlist", "require_link", "emits_verified_claims")
 _OTHER_WORDS = {
     "whitelist": "allowlist",
+    "allowed_list": "allowlist",
     "acl": "allowlist",
     "link_required": "require_link",
-    "must_link": "require_link",
+    "linking_required": "require_link",
+    "require_linking": "require_link",
     "emits_claims": "emits_verified_claims",
     "verified_claims": "emits_verified_claims",
 }
@@ -70,9 +72,9 @@ def _rules_of(
     if allowlist is not None and allowlist.requires_linked_claims and not (links or channel.emits_verified_claims):
         origin = "the host's default_allowlist" if inherited else "its allowlist"
         raise ChannelConfigurationError(
-            f"{where}: {origin} ({_kind(allowlist)}) needs verified claims, but this host has no linker and the channel "
-            "does not emit verified claims, so they could never be known. Give the host an identity_linker, use a "
-            "channel that emits verified claims, or give this channel an allowlist that needs none."
+            f"{where}: {origin} ({_kind(allowlist)}) needs verified claims, but this host has no linker and the "
+            "channel does not emit verified claims, so they could never be known. Give the host an identity_linker, "
+            "use a channel that emits verified claims, or give this channel an allowlist that needs none."
         )
     return AccessRules(channel.name, allowlist, channel.require_link, channel.emits_verified_claims)
 
@@ -94,8 +96,7 @@ def _check_allowlist(where: str, allowlist: object, names: Collection[str]) -> I
             f"{where} is {_kind(allowlist)}; it must be {fix}. For a list of ids write NativeIdAllowlist([...])."
         )
     for part in walk(allowlist):
-        needs: object = part.requires_linked_claims
-        if not isinstance(needs, bool):
+        if not isinstance(part.requires_linked_claims, bool):  # type: ignore[reportUnnecessaryIsInstance] - a method would be truthy
             raise ChannelConfigurationError(
                 f"{where}: requires_linked_claims of {_kind(part)} must be True or False; make it a property."
             )
@@ -115,7 +116,7 @@ def _refuse_misspelt(channel: Channel, where: str) -> None:
     for name in sorted({*dir(channel)} - {*dir(Channel)}):
         if name.startswith("_"):
             continue
-        close = difflib.get_close_matches(name.lower(), _SETTINGS, n=1, cutoff=0.8)
+        close = difflib.get_close_matches(name.lower(), _SETTINGS, n=1, cutoff=0.9)
         meant = close[0] if close else _OTHER_WORDS.get(name.lower())
         if meant is not None:
             raise ChannelConfigurationError(
