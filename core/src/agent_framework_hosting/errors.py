@@ -67,3 +67,18 @@ class StateDirectoryInUse(StoreError, RuntimeError):  # noqa: N818 - reads as th
 
 class LaneFull(HostingError):  # noqa: N818 - reads as the condition it names
     """A lane already holds as many waiting turns as it may."""
+
+
+class TurnFailed(HostingError):  # noqa: N818 - reads as the condition it names
+    """Raised by ``ChannelContext.run`` and by a stream when the turn cannot be completed; its text is safe to show."""
+
+
+class UncertainSend(HostingError):  # noqa: N818 - reads as the condition it names
+    """A send broke off after it began: the platform may have applied it."""
+
+
+class TargetInputError(HostingError, ValueError):
+    """A message, or the answer to a pending request, is nothing the target takes.
+
+    The message says what the target takes and names the run hook as the place to convert. It holds no user text.
+    """

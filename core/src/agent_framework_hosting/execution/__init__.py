@@ -1,0 +1,1 @@
+"""Run the target: agents and workflows, whole and streaming."""

@@ -1,0 +1,42 @@
+"""Say what went wrong while a run was being taken down, without letting it hide how the run ended."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+
+import anyio
+
+logger = logging.getLogger(__name__)
+
+_BENIGN = ("Inner stream not available", "Event loop is closed")
+_PATIENCE_SECONDS = 10.0
+
+
+def log_teardown(error: BaseException, what: str) -> None:
+    """Log a failed teardown: the two errors agent-framework raises when all is well as warnings, others as errors."""
+    if isinstance(error, RuntimeError) and any(text in str(error) for text in _BENIGN):
+        logger.warning("Taking down a run: %s", error, extra={"part": what})
+    else:
+        logger.error("Taking down a run failed", exc_info=error, extra={"part": what})
+
+
+@contextmanager
+def teardown(what: str) -> Iterator[None]:
+    """Contain and log whatever the block raises, except cancellation."""
+    try:
+        yield
+    except Exception as error:
+        log_teardown(error, what)
+
+
+def uninterrupted() -> AbstractAsyncContextManager[None]:
+    """Let the block finish although its task is being cancelled, within ten seconds."""
+    return _uninterrupted()
+
+
+@asynccontextmanager
+async def _uninterrupted() -> AsyncIterator[None]:
+    with anyio.move_on_after(_PATIENCE_SECONDS, shield=True):
+        yield
