@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+
 project = "host-core"
 copyright = "the host-core contributors"
 
-extensions = ["myst_parser", "sphinx.ext.autodoc"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "generated"]
 myst_enable_extensions = ["deflist", "fieldlist"]
 myst_heading_anchors = 3
 exclude_patterns = ["_build", "_generated"]
