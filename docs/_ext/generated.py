@@ -19,6 +19,7 @@ from agent_framework_hosting.config.values import HostSettings
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
+COLLECTIONS = {"array": ("a list", "items"), "object": ("a table", "additionalProperties")}
 HOST_TITLE, CHANNEL_TITLE = ("key", "value", "default", "meaning"), ("key", "value", "meaning")
 
 
@@ -59,13 +60,12 @@ def kind_of(field: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
         return " or ".join(dict.fromkeys(kind for kind in kinds if kind != "null"))
     if "enum" in field:
         return " or ".join(f"`{json.dumps(value)}`" for value in field["enum"])
-    if field.get("format") == "password":
-        return "a secret"
-    if field.get("type") == "array":
-        return f"a list: {kind_of(field.get('items', {}), definitions)}"
-    if field.get("type") == "object":
-        return f"a table: {kind_of(field.get('additionalProperties') or {}, definitions)}"
-    return str(field.get("type", "any value"))
+    kind = str(field.get("type", "any value"))
+    if kind in COLLECTIONS:
+        word, holds = COLLECTIONS[kind]
+        inner = field.get(holds)
+        return f"{word}: {kind_of(inner, definitions)}" if isinstance(inner, dict) else word
+    return "a secret" if field.get("format") == "password" else kind
 
 
 def command_line_page() -> str:
