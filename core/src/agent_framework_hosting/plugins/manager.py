@@ -82,7 +82,8 @@ class PluginManager:
         if not isinstance(channel, Channel):  # type: ignore[reportUnnecessaryIsInstance] - callers need not be typed
             raise refusal(channel, label, "is not a Channel; give an instance of a subclass of Channel")
         name = channel.name
-        if not _CHANNEL_NAME.fullmatch(str(name)) or name in _TARGET_WORDS:
+        plain = isinstance(name, str) and _CHANNEL_NAME.fullmatch(name)  # type: ignore[reportUnnecessaryIsInstance] - as above
+        if not plain or name in _TARGET_WORDS:
             raise refusal(
                 channel,
                 f"{type(channel).__qualname__}",
@@ -156,6 +157,10 @@ class PluginManager:
             known = ", ".join(sorted(self._channels)) or "none"
             raise PluginError(f"This host has no channel {name!r}; its channels are: {known}")
         return cast("Channel", registered.plugin)
+
+    def knows(self, channel_name: str) -> bool:
+        """Say whether the host has a channel of this name."""
+        return channel_name in self._channels
 
     def can_push(self, channel_name: str) -> bool:
         """Say whether the host has this channel and it implements ``push``."""
