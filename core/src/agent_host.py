@@ -22,7 +22,7 @@ def foreign_owners() -> tuple[str, ...]:
     """Return the names of other installed distributions that own files of this package, sorted.
 
     Looks through the metadata folders on ``sys.path``; their file lists are searched as bytes and never parsed, which
-    takes about 2 ms for 80 distributions where ``importlib.metadata`` takes 50.
+    takes 3 ms for 80 distributions where ``importlib.metadata`` takes 50.
     """
     owners = {name for name, folder in _metadata_folders() if name != _OURS and _owns(name, folder)}
     return tuple(sorted(owners))
@@ -57,7 +57,10 @@ def _metadata_folders() -> Iterator[tuple[str, str]]:
 
 
 def _owns(name: str, folder: str) -> bool:
-    return name in _KNOWN_RIVALS or any(_OWNED.search(_content(folder, each)) for each in _LISTS)
+    if name in _KNOWN_RIVALS:
+        return True
+    contents = (_content(folder, each) for each in _LISTS)
+    return any(_PACKAGE.encode() in content and _OWNED.search(content) for content in contents)
 
 
 def _content(folder: str, name: str) -> bytes:
