@@ -45,6 +45,7 @@ ALL_NAMES = sorted(name for names in PUBLIC_NAMES.values() for name in names.spl
 HEAVY = ["pydantic", "diskcache", "hypercorn", "openai", "agent_framework._agents", "agent_framework._workflows"]
 
 
+@pytest.mark.requirement("workspace.public-names")
 def test_the_front_door_offers_exactly_the_public_names_sorted() -> None:
     assert agent_framework_hosting.__all__ == ALL_NAMES
     assert [name for name in ALL_NAMES if not hasattr(agent_framework_hosting, name)] == []
@@ -66,6 +67,7 @@ def test_every_public_class_and_function_has_a_docstring() -> None:
     assert bare == []
 
 
+@pytest.mark.requirement("workspace.light-import")
 def test_importing_the_front_door_stays_light() -> None:
     script = f"import sys, agent_framework_hosting; print(*[m for m in {HEAVY!r} if m in sys.modules])"
     shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

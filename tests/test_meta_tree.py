@@ -45,6 +45,7 @@ def test_no_file_is_named_after_nothing() -> None:
     assert [str(file) for file, _ in texts(".py") if file.stem in {"utils", "helpers", "common", "misc"}] == []
 
 
+@pytest.mark.requirement("workspace.pinned")
 def test_no_file_names_the_host_of_a_package_registry() -> None:
     hosts = re.compile(r"py[p]i\.(?:org|python)|python[h]osted\.org|registry\.npm[j]s|deb\.deb[i]an")  # not itself
     assert [str(file) for file, text in texts() if hosts.search(text)] == []
@@ -59,6 +60,7 @@ def test_every_runtime_dependency_has_its_reason_in_the_docs(project: Path) -> N
     assert explained == runtime_dependencies(project)
 
 
+@pytest.mark.requirement("workspace.pinned")
 def test_every_dependency_is_pinned_exactly() -> None:
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     assert [line for line in lines if not re.fullmatch(r"[a-z0-9-]+==[^ ]+( ; .+)?", line)] == []

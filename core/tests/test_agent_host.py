@@ -37,6 +37,7 @@ def run(*places: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
+@pytest.mark.requirement("discovery.name-clash")
 @pytest.mark.parametrize(
     ("folder", "files", "name"),
     [

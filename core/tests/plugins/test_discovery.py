@@ -22,6 +22,7 @@ def fault_of(name: str) -> str:
     return plugin.fault
 
 
+@pytest.mark.requirement("discovery.list")
 def test_channels_are_listed_with_their_distribution_and_never_imported(install) -> None:
     install("host-channel-zulu", "2.1", channels=["zulu = zulu_channel:Zulu"], module="zulu_channel", source="1 / 0")
 
@@ -56,6 +57,7 @@ def test_a_distribution_seen_twice_is_listed_once_as_python_would_import_it(inst
     assert (twin.version, twin.value, twin.fault) == ("1.1", "twin:New", None)
 
 
+@pytest.mark.requirement("discovery.duplicate")
 def test_two_distributions_with_one_name_are_both_listed_with_the_clash(install) -> None:
     install("first-owner", "1.0", channels=["clash = one:C"])
     install("second-owner", "2.0", channels=["clash = two:C"])
@@ -69,6 +71,7 @@ def test_two_distributions_with_one_name_are_both_listed_with_the_clash(install)
         )
 
 
+@pytest.mark.requirement("discovery.version")
 @pytest.mark.parametrize("wanted", ["host-core>=2", "Host_Core (<0.2)", "host.core[serve]==0.3", "host-core!=1.5"])
 def test_a_plugin_for_another_host_core_has_a_fault_that_says_what_to_type(install, wanted: str) -> None:
     install("host-core", "1.5")

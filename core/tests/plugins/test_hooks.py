@@ -71,6 +71,7 @@ class AnotherHooksName(Wire):
         return None
 
 
+@pytest.mark.requirement("hooks.unmarked")
 @pytest.mark.parametrize(
     "kind", [Forgot, InheritsForgotten, OverridesWithoutMark, AsProperty, ForeignMark, AnotherHooksName]
 )
@@ -169,11 +170,13 @@ class DecoratedGenerator(Wire):
         yield
 
 
+@pytest.mark.requirement("hooks.wrapper")
 @pytest.mark.parametrize("kind", [GeneratorHook, AsyncGeneratorHook, DecoratedGenerator])
 def test_a_generator_is_refused(kind: type[Channel]) -> None:
     assert refused(kind()) == ("Channel 'wire' writes authorize as a generator; return a value instead of yielding")
 
 
+@pytest.mark.requirement("hooks.wrapper")
 @pytest.mark.parametrize("mark", [{"wrapper": True}, {"hookwrapper": True}])
 def test_a_wrapper_is_refused(mark: dict[str, bool]) -> None:
     class Wrapping(Wire):
@@ -204,6 +207,7 @@ class UnknownKeyword(Wire):
         return None
 
 
+@pytest.mark.requirement("hooks.signature")
 @pytest.mark.parametrize("kind", [UnknownArgument, UnknownDefault, UnknownKeyword])
 def test_an_argument_the_hook_does_not_offer_is_refused(kind: type[Channel]) -> None:
     assert refused(kind()) == (

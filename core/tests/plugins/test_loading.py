@@ -35,6 +35,7 @@ def test_a_channel_is_imported_by_name(install) -> None:
     assert loaded.__module__ == "good_plugin"
 
 
+@pytest.mark.requirement("discovery.enable")
 def test_importing_one_channel_does_not_import_another(install) -> None:
     install("good", channels=["wire = good_plugin:Wire"], module="good_plugin", source=GOOD)
     install("bad", channels=["bad = bad_plugin:Wire"], module="bad_plugin", source="raise RuntimeError")
@@ -55,6 +56,7 @@ def test_an_unknown_name_without_a_neighbour_says_to_correct_it() -> None:
     assert refused("qqqqqqqq").endswith("; correct the name, or install the distribution that provides it")
 
 
+@pytest.mark.requirement("discovery.version")
 def test_a_fault_in_the_metadata_is_raised_without_importing(install) -> None:
     install("host-core", "0.1")
     install("late", channels=["late = late_plugin:C"], requires=["host-core>=9"], module="late_plugin", source="1 / 0")
@@ -62,6 +64,7 @@ def test_a_fault_in_the_metadata_is_raised_without_importing(install) -> None:
     assert refused("late").startswith("Channel 'late' of late 1.0 requires host-core>=9")
 
 
+@pytest.mark.requirement("discovery.import-error")
 @pytest.mark.parametrize(
     ("source", "cause"),
     [
@@ -99,6 +102,7 @@ def test_a_malformed_reference_is_an_import_error(install) -> None:
     assert "cannot be imported from my package:C" in refused("malformed")
 
 
+@pytest.mark.requirement("discovery.not-a-channel")
 @pytest.mark.parametrize(
     ("value", "described"),
     [
@@ -149,6 +153,7 @@ def test_an_unknown_policy_is_named_as_a_policy() -> None:
         load_policy("zzz")
 
 
+@pytest.mark.requirement("discovery.quarantine")
 def test_broken_policies_are_quarantined_and_the_others_load(install) -> None:
     install("host-core", "0.1")
     install("good", policies=["quota = good_plugin:Quota"], module="good_plugin", source=GOOD)

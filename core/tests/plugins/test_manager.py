@@ -105,6 +105,7 @@ def test_a_plain_name_is_taken(name: str) -> None:
     assert manager_of(Wire(name)).channel(name).name == name
 
 
+@pytest.mark.requirement("discovery.twice")
 def test_one_plugin_twice_under_two_names_works() -> None:
     assert [channel.name for channel in manager_of(Wire("telegram"), Wire("sales-bot")).channels] == [
         "telegram",
@@ -153,6 +154,7 @@ def test_a_policy_without_a_hook_is_refused() -> None:
 # authorize
 
 
+@pytest.mark.requirement("hooks.authorize")
 @pytest.mark.anyio
 @pytest.mark.parametrize(
     ("votes", "decision"),
@@ -185,6 +187,7 @@ async def test_the_channel_and_every_policy_are_asked_until_a_denial() -> None:
     assert [len(voter.asked) for voter in (channel.voter, first, denies, never)] == [1, 1, 1, 0]
 
 
+@pytest.mark.requirement("hooks.policy")
 @pytest.mark.anyio
 async def test_a_channel_votes_on_its_own_identities_only() -> None:
     wire, other = VotingWire(ALLOW, "wire"), VotingWire(DENY, "other")
@@ -193,6 +196,7 @@ async def test_a_channel_votes_on_its_own_identities_only() -> None:
     assert other.voter.asked == []
 
 
+@pytest.mark.requirement("hooks.policy")
 @pytest.mark.anyio
 async def test_policies_vote_on_channels_without_an_authorize_of_their_own() -> None:
     assert await manager_of(VotingWire(ALLOW, "other"), Wire(), Voter(DENY)).authorize(ANN, CONTEXT) is DENY
@@ -242,6 +246,7 @@ def hook_with(signature: str, mark: object = hookimpl) -> object:
     return policy
 
 
+@pytest.mark.requirement("hooks.sync-or-async")
 @pytest.mark.anyio
 @pytest.mark.parametrize(
     ("signature", "given"),
@@ -335,12 +340,14 @@ def tagger(tag: str, **mark: bool) -> object:
     return Marked(tag)
 
 
+@pytest.mark.requirement("hooks.run_hook")
 @pytest.mark.anyio
 async def test_run_hooks_are_chained_own_channel_first_then_policies_in_order() -> None:
     manager = manager_of(Tagger("-1"), TaggingWire("other"), TaggingWire(), Tagger("-2"))
     assert (await manager.run_hook(REQUEST, "agent")).input == "hi-wire-1-2"
 
 
+@pytest.mark.requirement("hooks.order")
 @pytest.mark.anyio
 async def test_tryfirst_and_trylast_move_policies_within_the_policies() -> None:
     last, second = tagger("-last", trylast=True), tagger("-2")
@@ -449,6 +456,7 @@ class ReplyingWire(Wire):
         return result.replace(result=AgentResponse(messages=[Message("assistant", [result_text(result) + where])]))
 
 
+@pytest.mark.requirement("hooks.response_hook")
 @pytest.mark.anyio
 async def test_response_hooks_are_chained_policies_first_then_the_destinations_own() -> None:
     manager = manager_of(ReplyingWire(), ReplyingWire("other"), Shouter())
@@ -457,6 +465,7 @@ async def test_response_hooks_are_chained_policies_first_then_the_destinations_o
     assert result_text(await manager.response_hook(result_of("hi"), to_other)) == "hi!moreother/bob"
 
 
+@pytest.mark.requirement("hooks.response_hook")
 @pytest.mark.anyio
 async def test_each_destination_has_its_own_copy() -> None:
     manager, answer = manager_of(Wire(), Shouter()), result_of("hi")
@@ -495,6 +504,7 @@ class PushingWire(Wire):
         return f"{identity.native_id}:{result_text(payload)}" if self.answer == "echo" else self.answer
 
 
+@pytest.mark.requirement("hooks.push")
 @pytest.mark.anyio
 @pytest.mark.parametrize(("answer", "receipt"), [("echo", "ann:hi"), (None, None), (42, "42")])
 async def test_push_goes_to_the_owning_channel_and_returns_its_receipt(answer: object, receipt: str | None) -> None:
@@ -543,6 +553,7 @@ class Contributing(Wire):
         return self.contribution
 
 
+@pytest.mark.requirement("hooks.contribute_routes")
 @pytest.mark.parametrize("contribution", [ChannelContribution(), None])
 def test_a_plugin_contributes_with_its_own_context(contribution: ChannelContribution | None) -> None:
     channel, context = Contributing(contribution), object()
@@ -571,6 +582,7 @@ def test_an_error_in_contribute_routes_passes_with_a_note() -> None:
 # Awkward plugins
 
 
+@pytest.mark.requirement("hooks.unhashable")
 @pytest.mark.anyio
 async def test_unhashable_and_equal_policies_are_told_apart_by_identity() -> None:
     @dataclasses.dataclass
