@@ -112,19 +112,14 @@ def json_schema(annotation: object) -> Mapping[str, object] | None:
 def from_variable(text: str, annotation: object) -> object:
     """Return an environment variable's text as the value of an option.
 
-    It is taken literally where the option is a string, as TOML where it is not, and either way where it may be both.
-    Raises ``ValueError`` with a sentence when it is not TOML.
+    It is taken literally where the option is a string, else as TOML where it is any; the model has the last word.
     """
     schema = json_schema(annotation) or {}
     kinds = _schema_types(schema, cast("Mapping[str, Mapping[str, object]]", schema.get("$defs", {})))
     if kinds and kinds <= {"string", "null"}:
         return text
     parsed = parse_toml(f"value = {text}")
-    if isinstance(parsed, dict) and parsed.keys() == {"value"}:
-        return parsed["value"]
-    if "string" in kinds:
-        return text
-    raise ValueError('is not written as TOML: numbers and true or false as they are, lists as ["a", "b"].')
+    return parsed["value"] if isinstance(parsed, dict) and parsed.keys() == {"value"} else text
 
 
 def _schema_types(schema: Mapping[str, object], definitions: Mapping[str, Mapping[str, object]]) -> set[str]:

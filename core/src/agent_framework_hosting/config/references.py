@@ -57,7 +57,8 @@ def _read_secret(name: str, directory: Path) -> str:
 class SecretReader:
     """Walk plain values along their types and resolve the references where secrets stand.
 
-    ``found`` gathers every secret that was read, so that messages can be kept free of them; ``literal`` is told where
+    Where a value has another shape than its type, a validator of the plugin's may take it all the same (a list of
+    keys for a table of them), so every text in it counts as secret when the type holds secrets. ``found`` gathers every secret that was read, so that messages can be kept free of them; ``literal`` is told where
     a secret stands in plain text, ``failed`` where a reference leads nowhere.
     """
 
@@ -70,13 +71,13 @@ class SecretReader:
         """Return the value with the secrets at and below ``place`` in it; several types are alternatives."""
         kinds = [arm for annotation in annotations for arm in arms(annotation)]
         if isinstance(value, str):
-            return self._secret(value, place) if any(map(_is_secret, kinds)) else value
+            return self._secret(value, place) if any(map(_holds_secret, kinds)) else value
         if isinstance(value, Mapping):
             table = cast("Mapping[str, object]", value)
-            return {key: self.read(item, _values_of(kinds, key), f"{place}.{key}") for key, item in table.items()}
+            return {k: self.read(item, _values_of(kinds, k) or kinds, f"{place}.{k}") for k, item in table.items()}
         if isinstance(value, Sequence):
             items = cast("Sequence[object]", value)
-            return [self.read(item, _items_of(kinds, at), f"{place}[{at}]") for at, item in enumerate(items)]
+            return [self.read(item, _items_of(kinds, n) or kinds, f"{place}[{n}]") for n, item in enumerate(items)]
         return value
 
     def _secret(self, text: str, place: str) -> str:
@@ -140,8 +141,10 @@ def _as_model(kind: object) -> type[BaseModel] | None:
     return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
 
 
-def _is_secret(kind: object) -> bool:
-    return isinstance(kind, type) and issubclass(kind, SecretStr | SecretBytes)
+def _holds_secret(kind: object) -> bool:
+    if isinstance(kind, type) and issubclass(kind, SecretStr | SecretBytes):
+        return True
+    return any(_holds_secret(part) for part in get_args(kind))
 
 
 def _is_generic(kind: object, *bases: type) -> bool:

@@ -9,8 +9,11 @@ import os
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import cast
 
 from ..errors import HostConfigurationError
+from ..ports import Target
+from .values import HostConfig
 
 
 class TargetError(HostConfigurationError):
@@ -38,6 +41,24 @@ def resolve_target(spec: str, *, directory: str | os.PathLike[str] | None = None
     return _settle(spec, found)
 
 
+def target_of(config: HostConfig) -> Target:
+    """Return the agent or workflow that a configuration names, imported from the file's directory.
+
+    Raises ``HostConfigurationError`` when it names none, or a finished host, or one that cannot be imported.
+    """
+    if config.target is None:
+        raise HostConfigurationError(f'{config.origin.label}: target: is required; write target = "module:attribute".')
+    found = resolve_target(config.target, directory=config.origin.directory)
+    if is_host(found):
+        raise TargetError(f"The target {config.target!r} is a finished host; name the agent or workflow it serves.")
+    return cast("Target", found)
+
+
+def is_host(target: object) -> bool:
+    """Say whether a resolved target is a finished host, which brings its own channels and settings."""
+    return hasattr(target, "serve") and hasattr(target, "app")
+
+
 def _import(name: str, place: str) -> ModuleType:
     try:
         return importlib.import_module(name)
@@ -55,7 +76,7 @@ def _import(name: str, place: str) -> ModuleType:
 
 def _settle(spec: str, found: object) -> object:
     """Return what a factory stands for, and refuse what cannot be served."""
-    if not isinstance(found, type) and (hasattr(found, "run") or hasattr(found, "serve")):
+    if not isinstance(found, type) and (hasattr(found, "run") or is_host(found)):
         return found
     if not callable(found) or hasattr(found, "router"):
         raise TargetError(_unfit(spec, found))
