@@ -1,149 +1,169 @@
 from __future__ import annotations
 
-import sys
-
 import pytest
 
-from agent_framework_hosting.plugins.discovery import (
-    InstalledPlugin,
-    distribution_of,
-    installed_channels,
-    installed_policies,
-)
+from agent_framework_hosting.errors import PluginError
+from agent_framework_hosting.hookspecs import Channel
+from agent_framework_hosting.plugins.discovery import load_channel_class, load_policies, load_policy
+
+GOOD = """
+    from agent_framework_hosting.hookspecs import Channel, hookimpl
+
+    class Wire(Channel):
+        name = "wire"
+
+    class Quota:
+        @hookimpl
+        def authorize(self, identity):
+            return None
+
+    quota = Quota()
+"""
 
 
-def named(name: str, *, policies: bool = False) -> list[InstalledPlugin]:
-    return [plugin for plugin in (installed_policies() if policies else installed_channels()) if plugin.name == name]
+def refused(name: str) -> str:
+    with pytest.raises(PluginError) as refusal:
+        load_channel_class(name)
+    return str(refusal.value)
 
 
-def fault_of(name: str) -> str:
-    (plugin,) = named(name)
-    assert plugin.fault is not None
-    return plugin.fault
+def test_a_channel_is_imported_by_name(install) -> None:
+    install("good", channels=["wire = good_plugin:Wire"], module="good_plugin", source=GOOD)
+
+    loaded = load_channel_class("wire")
+    assert issubclass(loaded, Channel)
+    assert loaded.__module__ == "good_plugin"
 
 
-@pytest.mark.requirement("discovery.list")
-def test_channels_are_listed_with_their_distribution_and_never_imported(install) -> None:
-    install("host-channel-zulu", "2.1", channels=["zulu = zulu_channel:Zulu"], module="zulu_channel", source="1 / 0")
+@pytest.mark.requirement("discovery.enable")
+def test_importing_one_channel_does_not_import_another(install) -> None:
+    install("good", channels=["wire = good_plugin:Wire"], module="good_plugin", source=GOOD)
+    install("bad", channels=["bad = bad_plugin:Wire"], module="bad_plugin", source="raise RuntimeError")
 
-    assert named("zulu") == [
-        InstalledPlugin("zulu", "agent_framework_hosting.channels", "host-channel-zulu", "2.1", "zulu_channel:Zulu")
-    ]
-    assert "zulu_channel" not in sys.modules
+    assert load_channel_class("wire").name == "wire"
 
 
-def test_channels_and_policies_are_listed_apart(install) -> None:
-    install("both", channels=["wire = both_plugin:Wire"], policies=["quota = both_plugin:Quota"])
+def test_an_unknown_name_names_the_nearest_and_the_installed(install) -> None:
+    install("good", channels=["telegram = tg:C", "teams = ms:C"])
 
-    assert named("quota") == []
-    assert named("wire", policies=True) == []
-    assert [plugin.kind for plugin in (*named("wire"), *named("quota", policies=True))] == ["Channel", "Policy"]
-
-
-def test_the_order_is_by_name_and_not_by_disk(install) -> None:
-    for name in ("zz-c", "zz-a", "zz-b"):
-        install(f"dist-{name}", channels=[f"{name} = m_{name[-1]}:C"], where=f"place-{name}")
-
-    names = [plugin.name for plugin in installed_channels()]
-    assert names == sorted(names)
-    assert [name for name in names if name.startswith("zz-")] == ["zz-a", "zz-b", "zz-c"]
+    sentence = refused("telegrm")
+    assert sentence.startswith("No channel 'telegrm' is installed (installed: ")
+    assert "teams, telegram" in sentence
+    assert sentence.endswith("; did you mean 'telegram', or install the distribution that provides it")
 
 
-def test_a_distribution_seen_twice_is_listed_once_as_python_would_import_it(install) -> None:
-    install("host-channel-twin", "1.0", channels=["twin = twin:Old"], where="wheel")
-    install("Host_Channel.Twin", "1.1", channels=["twin = twin:New"], where="editable")
-
-    (twin,) = named("twin")
-    assert (twin.version, twin.value, twin.fault) == ("1.1", "twin:New", None)
-
-
-@pytest.mark.requirement("discovery.duplicate")
-def test_two_distributions_with_one_name_are_both_listed_with_the_clash(install) -> None:
-    install("first-owner", "1.0", channels=["clash = one:C"])
-    install("second-owner", "2.0", channels=["clash = two:C"])
-
-    both = named("clash")
-    assert [plugin.distribution for plugin in both] == ["first-owner", "second-owner"]
-    for plugin in both:
-        assert plugin.fault == (
-            "Channel 'clash' is provided by first-owner 1.0 (one:C) and second-owner 2.0 (two:C), so its name is "
-            "ambiguous; keep one of them and uninstall the other: pip uninstall second-owner"
-        )
+def test_an_unknown_name_without_a_neighbour_says_to_correct_it() -> None:
+    assert refused("qqqqqqqq").endswith("; correct the name, or install the distribution that provides it")
 
 
 @pytest.mark.requirement("discovery.version")
-@pytest.mark.parametrize("wanted", ["host-core>=2", "Host_Core (<0.2)", "host.core[serve]==0.3", "host-core!=1.5"])
-def test_a_plugin_for_another_host_core_has_a_fault_that_says_what_to_type(install, wanted: str) -> None:
-    install("host-core", "1.5")
-    install("host-channel-other", "3.0", channels=["other = other_channel:C"], requires=["pluggy", wanted])
+def test_a_fault_in_the_metadata_is_raised_without_importing(install) -> None:
+    install("host-core", "0.1")
+    install("late", channels=["late = late_plugin:C"], requires=["host-core>=9"], module="late_plugin", source="1 / 0")
 
-    fault = fault_of("other")
-    assert fault.startswith("Channel 'other' of host-channel-other 3.0 requires host-core")
-    assert "host-core 1.5 is installed" in fault
-    assert fault.endswith("type: pip install --upgrade host-core host-channel-other")
-    assert "other_channel" not in sys.modules
+    assert refused("late").startswith("Channel 'late' of late 1.0 requires host-core>=9")
 
 
+@pytest.mark.requirement("discovery.import-error")
 @pytest.mark.parametrize(
-    "wanted",
+    ("source", "cause"),
     [
-        "host-core",
-        "host-core>=1.5,<2",
-        "host-core>=9; python_version < '3'",
-        "host-core>=9; extra == 'future'",
-        "host-core-extras>=9",
-        "host-core @ file:///somewhere",
+        ("import not_there_at_all", "ModuleNotFoundError: module 'not_there_at_all' is missing"),
+        ("from json import not_there", "ImportError: 'json' does not offer a name that is imported from it"),
+        ("def broken(:", "SyntaxError in {file}, line 1"),
+        ("x = 1", "AttributeError: module 'broken_plugin' has no 'Wire'"),
+        ("\nraise ValueError('secret-4711')", "ValueError in {file}, line 2"),
+        ("raise SystemExit(3)", "SystemExit in {file}, line 1"),
     ],
 )
-def test_a_plugin_that_fits_has_no_fault(install, wanted: str) -> None:
-    install("host-core", "1.5")
-    install("host-channel-fits", channels=["fits = fits_channel:C"], requires=[wanted])
+def test_an_import_error_is_one_sentence_with_cause_and_fix(install, source: str, cause: str) -> None:
+    info = install(
+        "broken-dist", "0.3", channels=["broken = broken_plugin:Wire"], module="broken_plugin", source=source
+    )
 
-    (plugin,) = named("fits")
-    assert plugin.fault is None
-
-
-def test_a_pre_release_of_the_host_satisfies_its_own_range(install) -> None:
-    install("host-core", "1.6.dev3")
-    install("host-channel-early", channels=["early = early:C"], requires=["host-core>=1.5"])
-
-    (plugin,) = named("early")
-    assert plugin.fault is None
-
-
-def test_an_unreadable_requirement_on_the_host_is_a_fault(install) -> None:
-    install("host-core", "1.5")
-    install("host-channel-typo", channels=["typo = typo:C"], requires=["host-core=>1"])
-
-    assert fault_of("typo") == (
-        "Channel 'typo' of host-channel-typo 1.0 has an unreadable requirement on host-core; "
-        "type: pip install --upgrade host-channel-typo"
+    assert refused("broken") == (
+        "Channel 'broken' of broken-dist 0.3 cannot be imported from broken_plugin:Wire "
+        f"({cause.format(file=info.parent / 'broken_plugin.py')}); "
+        "repair it with: pip install --upgrade --force-reinstall broken-dist"
     )
 
 
-def test_damaged_entry_points_are_named_and_hide_no_other_plugin(install) -> None:
-    info = install("host-channel-bent", "1.0")
-    (info / "entry_points.txt").write_text("[agent_framework_hosting.channels]\nno equals sign\n")
-    install("host-channel-whole", channels=["whole = whole:C"])
+def test_an_import_error_keeps_its_cause_for_the_traceback(install) -> None:
+    install("broken-dist", channels=["broken = broken_plugin:W"], module="broken_plugin", source="raise ValueError")
 
-    (whole,) = named("whole")
-    assert whole.fault is None
-    assert fault_of("host-channel-bent") == (
-        "The entry points of host-channel-bent 1.0 cannot be read; "
-        "type: pip install --force-reinstall host-channel-bent"
+    with pytest.raises(PluginError) as refusal:
+        load_channel_class("broken")
+    assert isinstance(refusal.value.__cause__, ValueError)
+
+
+def test_a_malformed_reference_is_an_import_error(install) -> None:
+    install("malformed", channels=["malformed = my package:C"])
+
+    assert "cannot be imported from my package:C" in refused("malformed")
+
+
+@pytest.mark.requirement("discovery.not-a-channel")
+@pytest.mark.parametrize(
+    ("value", "described"),
+    [
+        ("things:Plain", "the class Plain"),
+        ("things:function", "an object of type function"),
+        ("things:instance", "an object of type Wire"),
+        ("things", "the module things"),
+        ("things:Channel", "the class Channel"),
+    ],
+)
+def test_an_entry_point_to_something_else_is_no_channel(install, value: str, described: str) -> None:
+    source = GOOD + "\n    class Plain: pass\n    def function(): pass\n    instance = Wire()\n"
+    install("things-dist", channels=[f"things = {value}"], module="things", source=source)
+
+    assert refused("things") == (
+        f"Channel 'things' of things-dist 1.0 is not a Channel: {value} is {described}; point its entry point at a "
+        "subclass of agent_framework_hosting.Channel"
     )
 
 
-def test_missing_metadata_hides_no_plugin(install) -> None:
-    info = install("host-channel-bare", channels=["bare = bare:C"])
-    (info / "METADATA").unlink()
+@pytest.mark.parametrize("attribute", ["Quota", "quota"])
+def test_a_policy_may_be_a_class_or_an_instance(install, attribute: str) -> None:
+    install("good", policies=[f"quota = good_plugin:{attribute}"], module="good_plugin", source=GOOD)
 
-    (bare,) = named("bare")
-    assert str(info.parent) in bare.distribution
+    assert type(load_policy("quota")).__name__ == "Quota"
 
 
-def test_a_modules_distribution_is_known_by_its_entry_point(install) -> None:
-    install("host-channel-owner", "4.0", channels=["owner = owner_package.plugin:C"])
+def test_a_policy_instance_is_taken_as_it_is(install) -> None:
+    install("good", policies=["quota = good_plugin:quota"], module="good_plugin", source=GOOD)
 
-    assert distribution_of("owner_package.wire.parsing") == "host-channel-owner 4.0"
-    assert distribution_of("owner_package_of_another") is None
+    assert load_policy("quota") is load_policy("quota")
+
+
+def test_a_policy_that_needs_arguments_says_how_to_give_it(install) -> None:
+    source = "class Needs:\n    def __init__(self, limit): ..."
+    install("needs", policies=["needs = needs_plugin:Needs"], module="needs_plugin", source=source)
+
+    with pytest.raises(PluginError) as refusal:
+        load_policy("needs")
+    assert str(refusal.value) == (
+        "Policy 'needs' of needs 1.0 cannot be built without arguments (TypeError); "
+        "give it to the host as an instance: plugins=[...]"
+    )
+
+
+def test_an_unknown_policy_is_named_as_a_policy() -> None:
+    with pytest.raises(PluginError, match=r"^No policy 'zzz' is installed"):
+        load_policy("zzz")
+
+
+@pytest.mark.requirement("discovery.quarantine")
+def test_broken_policies_are_quarantined_and_the_others_load(install) -> None:
+    install("host-core", "0.1")
+    install("good", policies=["quota = good_plugin:Quota"], module="good_plugin", source=GOOD)
+    install("bad", policies=["audit = bad_plugin:Audit"], module="bad_plugin", source="raise SystemExit")
+    install("old", policies=["redact = old_plugin:Redact"], requires=["host-core<0.1"])
+
+    loaded, quarantined = load_policies()
+
+    assert [(name, type(policy).__name__) for name, policy in loaded] == [("quota", "Quota")]
+    assert [(plugin.name, plugin.distribution) for plugin in quarantined] == [("audit", "bad"), ("redact", "old")]
+    faults = [plugin.fault or "" for plugin in quarantined]
+    assert faults[0].startswith("Policy 'audit' of bad 1.0 cannot be imported")
+    assert faults[1].startswith("Policy 'redact' of old 1.0 requires host-core<0.1")

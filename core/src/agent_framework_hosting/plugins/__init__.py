@@ -1,1 +1,1 @@
-"""Find, load and call plugins: ``discovery`` lists, ``loading`` imports, ``manager`` calls their hooks."""
+"""Find plugins (``discovery``), read and check their hooks (``hooks``), and call them (``manager``)."""

@@ -1,166 +1,126 @@
-"""List installed channels and policies from their metadata, without importing any of them."""
+"""Find plugins: list what is installed, import one at a time, and say in one sentence what is wrong with the rest."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from itertools import groupby
-from typing import TYPE_CHECKING, cast
+import inspect
+import traceback
+from collections.abc import Sequence
+from dataclasses import replace
+from difflib import get_close_matches
+from types import ModuleType
 
-if TYPE_CHECKING:
-    from importlib_metadata import Distribution, EntryPoint
+from ..errors import PluginError
+from ..hookspecs import Channel
+from .listing import InstalledPlugin, installed_channels, installed_policies
 
-CHANNEL_GROUP = "agent_framework_hosting.channels"
-POLICY_GROUP = "agent_framework_hosting.plugins"
-HOST_DISTRIBUTION = "host-core"
+__all__ = [
+    "InstalledPlugin",
+    "installed_channels",
+    "installed_policies",
+    "load_channel_class",
+    "load_policies",
+    "load_policy",
+]
 
-_KINDS = {CHANNEL_GROUP: "Channel", POLICY_GROUP: "Policy"}
 
+def load_channel_class(name: str) -> type[Channel]:
+    """Import the installed channel of this name and return its class.
 
-@dataclass(frozen=True, slots=True)
-class InstalledPlugin:
-    """Describe one entry point of a plugin; nothing of it was imported.
-
-    ``value`` is the entry point's object reference (``module:attribute``). ``fault`` is None, or one sentence that
-    says why the plugin cannot be loaded and what to type.
+    Raises ``PluginError`` when it is not installed, has a fault, fails to import or is no ``Channel``.
     """
-
-    name: str
-    group: str
-    distribution: str
-    version: str
-    value: str
-    fault: str | None = None
-
-    @property
-    def kind(self) -> str:
-        """``"Channel"`` or ``"Policy"``."""
-        return _KINDS[self.group]
-
-    @property
-    def origin(self) -> str:
-        """The distribution and its version, as a message names them."""
-        return f"{self.distribution} {self.version}".strip()
-
-
-def installed_channels() -> tuple[InstalledPlugin, ...]:
-    """Return every installed channel, faulty ones included, sorted by name and distribution."""
-    return _installed(CHANNEL_GROUP)
-
-
-def installed_policies() -> tuple[InstalledPlugin, ...]:
-    """Return every installed policy, faulty ones included, sorted by name and distribution."""
-    return _installed(POLICY_GROUP)
-
-
-def distribution_of(module: str) -> str | None:
-    """Return the distribution and version of the plugin that owns a module, or None when no entry point tells."""
-    package = module.partition(".")[0]
-    for plugin in (*installed_channels(), *installed_policies()):
-        if plugin.value.partition(":")[0].strip().partition(".")[0] == package:
-            return plugin.origin
-    return None
-
-
-def _installed(group: str) -> tuple[InstalledPlugin, ...]:
-    found = sorted(set(_entries(group)), key=lambda plugin: (plugin.name, plugin.distribution, plugin.value))
-    listed: list[InstalledPlugin] = []
-    for _, same_name in groupby(found, key=lambda plugin: plugin.name):
-        claimants = tuple(same_name)
-        listed.extend(claimants if len(claimants) == 1 else _clash(claimants))
-    return tuple(listed)
-
-
-def _clash(claimants: tuple[InstalledPlugin, ...]) -> Iterator[InstalledPlugin]:
-    first = claimants[0]
-    owners = " and ".join(f"{plugin.origin} ({plugin.value})" for plugin in claimants)
-    fault = (
-        f"{first.kind} {first.name!r} is provided by {owners}, so its name is ambiguous; keep one of them and "
-        f"uninstall the other: pip uninstall {claimants[-1].distribution}"
+    plugin = _find(name, installed_channels(), "channel")
+    loaded = _import(plugin)
+    if inspect.isclass(loaded) and issubclass(loaded, Channel) and loaded is not Channel:
+        return loaded
+    raise PluginError(
+        f"Channel {name!r} of {plugin.origin} is not a Channel: {plugin.value} is {_described(loaded)}; point its "
+        "entry point at a subclass of agent_framework_hosting.Channel"
     )
-    return (dataclasses.replace(plugin, fault=fault) for plugin in claimants)
 
 
-def _entries(group: str) -> Iterator[InstalledPlugin]:
-    host_version = _host_version()
-    seen: set[str] = set()
-    for distribution in _distributions():
-        if group not in _read(distribution, "entry_points.txt"):  # spares parsing nearly every distribution
+def load_policy(name: str) -> object:
+    """Import the installed policy of this name and return it; a class is built without arguments.
+
+    Raises ``PluginError`` when it is not installed, has a fault, or fails to import or to build.
+    """
+    return _build(_find(name, installed_policies(), "policy"))
+
+
+def load_policies() -> tuple[tuple[tuple[str, object], ...], tuple[InstalledPlugin, ...]]:
+    """Import every installed policy; return (name, policy) pairs and the broken ones with their ``fault``."""
+    loaded: list[tuple[str, object]] = []
+    quarantined: list[InstalledPlugin] = []
+    for plugin in installed_policies():
+        if plugin.fault is not None:
+            quarantined.append(plugin)
             continue
         try:
-            name, version = str(distribution.metadata["Name"]), str(distribution.metadata["Version"])
-        except Exception:  # any damage of a foreign file is the same fault
-            name, version = f"the distribution without readable metadata in {distribution.locate_file('')}", ""
-            host = None
-        else:
-            host = host_version
-        if _normalized(name) in seen:  # an editable install beside a wheel: Python imports the first on sys.path
-            continue
-        seen.add(_normalized(name))
-        try:
-            entries = [
-                each for each in cast("tuple[EntryPoint, ...]", distribution.entry_points) if each.group == group
-            ]
-        except Exception:  # any damage of a foreign file is the same fault
-            fault = f"The entry points of {name} {version} cannot be read; type: pip install --force-reinstall {name}"
-            yield InstalledPlugin(name, group, name, version, "", fault)
-            continue
-        for entry in entries:
-            plugin = InstalledPlugin(entry.name, group, name, version, entry.value)
-            yield dataclasses.replace(plugin, fault=_misfit(plugin, distribution, host))
+            loaded.append((plugin.name, _build(plugin)))
+        except PluginError as error:
+            quarantined.append(replace(plugin, fault=str(error)))
+    return tuple(loaded), tuple(quarantined)
 
 
-def _misfit(plugin: InstalledPlugin, distribution: Distribution, host_version: str | None) -> str | None:
-    """Say which other host-core the plugin's distribution requires, or None when the installed one fits."""
-    if host_version is None:
-        return None
-    wanted = [line for line in distribution.requires or () if _normalized(line).startswith(HOST_DISTRIBUTION)]
-    if not wanted:
-        return None
-    from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415 - 35 ms, rarely needed
-
-    for line in wanted:
-        try:
-            requirement = Requirement(line)
-        except InvalidRequirement:
-            return (
-                f"{plugin.kind} {plugin.name!r} of {plugin.origin} has an unreadable requirement on "
-                f"{HOST_DISTRIBUTION}; type: pip install --upgrade {plugin.distribution}"
-            )
-        applies = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
-        if _normalized(requirement.name) != HOST_DISTRIBUTION or not applies:
-            continue
-        if not requirement.specifier.contains(host_version, prereleases=True):
-            return (
-                f"{plugin.kind} {plugin.name!r} of {plugin.origin} requires {HOST_DISTRIBUTION}"
-                f"{requirement.specifier}, but {HOST_DISTRIBUTION} {host_version} is installed; "
-                f"type: pip install --upgrade {HOST_DISTRIBUTION} {plugin.distribution}"
-            )
-    return None
+def _find(name: str, installed: Sequence[InstalledPlugin], kind: str) -> InstalledPlugin:
+    for plugin in installed:
+        if plugin.name == name:
+            if plugin.fault is not None:
+                raise PluginError(plugin.fault)
+            return plugin
+    names = sorted({plugin.name for plugin in installed})
+    near = get_close_matches(name, names, n=1)
+    guess = f"did you mean {near[0]!r}" if near else "correct the name"
+    raise PluginError(
+        f"No {kind} {name!r} is installed (installed: {', '.join(names) or 'none'}); {guess}, or install the "
+        "distribution that provides it"
+    )
 
 
-def _distributions() -> Iterable[Distribution]:
-    from importlib_metadata import Distribution  # noqa: PLC0415 - 13 ms the front door need not spend
+def _build(plugin: InstalledPlugin) -> object:
+    loaded = _import(plugin)
+    if not isinstance(loaded, type):
+        return loaded
+    try:
+        return loaded()
+    except (Exception, SystemExit) as error:
+        raise PluginError(
+            f"Policy {plugin.name!r} of {plugin.origin} cannot be built without arguments ({_cause(error)}); "
+            "give it to the host as an instance: plugins=[...]"
+        ) from error
 
-    return Distribution.discover()  # type: ignore[reportUnknownMemberType] - its **kwargs are untyped
 
-
-def _host_version() -> str | None:
-    from importlib_metadata import PackageNotFoundError, version  # noqa: PLC0415 - as above
+def _import(plugin: InstalledPlugin) -> object:
+    from importlib_metadata import EntryPoint  # noqa: PLC0415 - 13 ms the front door need not spend
 
     try:
-        return version(HOST_DISTRIBUTION)
-    except (PackageNotFoundError, KeyError):  # run from a source tree: nothing is installed to compare with
-        return None
+        return EntryPoint(plugin.name, plugin.value, plugin.group).load()
+    except (Exception, SystemExit) as error:
+        raise PluginError(
+            f"{plugin.kind} {plugin.name!r} of {plugin.origin} cannot be imported from {plugin.value} "
+            f"({_cause(error)}); repair it with: pip install --upgrade --force-reinstall {plugin.distribution}"
+        ) from error
 
 
-def _read(distribution: Distribution, name: str) -> str:
-    try:
-        return distribution.read_text(name) or ""  # type: ignore[reportUnknownMemberType] - its argument is untyped
-    except (OSError, UnicodeDecodeError):
-        return ""
+def _cause(error: BaseException) -> str:
+    """Name an error's type and a hint, never its text: a plugin may have put a secret there."""
+    kind = type(error).__name__
+    match error:
+        case ModuleNotFoundError(name=str(name)):
+            return f"{kind}: module {name!r} is missing"
+        case ImportError(name=str(name)):
+            return f"{kind}: {name!r} does not offer a name that is imported from it"
+        case SyntaxError(filename=str(file), lineno=int(line)):
+            return f"{kind} in {file}, line {line}"
+        case AttributeError(obj=ModuleType(__name__=module), name=str(name)):
+            return f"{kind}: module {module!r} has no {name!r}"
+        case _:
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            return kind if frame.filename == __file__ else f"{kind} in {frame.filename}, line {frame.lineno}"
 
 
-def _normalized(name: str) -> str:
-    return name.strip().lower().replace("_", "-").replace(".", "-")
+def _described(loaded: object) -> str:
+    if isinstance(loaded, ModuleType):
+        return f"the module {loaded.__name__}"
+    if inspect.isclass(loaded):
+        return f"the class {loaded.__qualname__}"
+    return f"an object of type {type(loaded).__qualname__}"

@@ -12,7 +12,7 @@ import pluggy
 
 from ..errors import PluginError
 from ..hookspecs import HOOK_NAMES, PROJECT_NAME, HookSpecs
-from .discovery import distribution_of
+from .listing import distribution_of
 
 HookCall: TypeAlias = Callable[..., object]
 
