@@ -68,6 +68,14 @@ LinkResolution: TypeAlias = LinkedIdentity | LinkChallenge
 
 
 @dataclass(frozen=True, slots=True)
+class LinkParty:
+    """One side of a link: an identity, as seen in one of its direct chats."""
+
+    identity: ChannelIdentity
+    conversation_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Allowed:
     """The identity may speak; its session lives under ``isolation_key``."""
 

@@ -1,0 +1,1 @@
+"""Prove that two identities are one person."""

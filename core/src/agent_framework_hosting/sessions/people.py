@@ -1,0 +1,127 @@
+"""Who is known where, in memory: indexed both ways, least recently seen first to go."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+
+from .addresses import Claims, IdentityKey, KnownAddress, find, identity_key, seen
+
+Known = tuple[KnownAddress, ...]
+
+
+class People:
+    """Addresses by isolation key (oldest use first) and isolation keys by identity.
+
+    ``join_claims`` names the claims by whose value a person can be found.
+    """
+
+    def __init__(self, join_claims: Sequence[str] = ()) -> None:
+        self._join_claims = tuple(join_claims)
+        self._known: OrderedDict[str, Known] = OrderedDict()
+        self._keys: dict[IdentityKey, str] = {}
+        self._claimed: dict[tuple[str, str], IdentityKey] = {}
+
+    def __len__(self) -> int:
+        """Return how many people are known."""
+        return len(self._known)
+
+    def __iter__(self) -> Iterator[str]:
+        """Go through the isolation keys, least recently seen first."""
+        return iter(self._known)
+
+    def known(self, isolation_key: str) -> Known:
+        """Return where a person was seen, oldest use first."""
+        return self._known.get(isolation_key, ())
+
+    def key_of(self, key: IdentityKey) -> str | None:
+        """Return the isolation key an identity was last seen under."""
+        return self._keys.get(key)
+
+    def claimed_by(self, claims: Claims) -> IdentityKey | None:
+        """Return the identity that showed the same claims, unless several people did."""
+        found: IdentityKey | None = None
+        for name, value in self._values(claims):
+            holder = self._claimed.get((name, value))
+            if holder is None:
+                continue
+            if found is not None and self._keys[found] != self._keys[holder]:
+                return None
+            found = holder
+        return found
+
+    def add(self, isolation_key: str, address: KnownAddress) -> None:
+        """Record one use; an identity known under another key moves with all its addresses."""
+        key = identity_key(address.identity)
+        self.move(key, isolation_key)
+        known = self._known.get(isolation_key, ())
+        earlier = find(known, address.identity, address.conversation_id)
+        now = seen(known, address)
+        if earlier is None:
+            self._set(isolation_key, now)
+        else:
+            self._known[isolation_key] = now
+        self._known.move_to_end(isolation_key)
+        if address.claims and (earlier is None or earlier.claims != address.claims):
+            self._claim(key, known, address.claims)
+
+    def move(self, key: IdentityKey, isolation_key: str) -> None:
+        """Put all addresses of an identity under another isolation key."""
+        before = self._keys.get(key)
+        if before is None or before == isolation_key:
+            return
+        known = self._known[before]
+        moved = tuple(address for address in known if identity_key(address.identity) == key)
+        self._set(before, tuple(address for address in known if address not in moved), forget_claims=False)
+        merged = sorted((*self._known.get(isolation_key, ()), *moved), key=lambda address: address.last_seen)
+        self._set(isolation_key, tuple(merged))
+
+    def drop(self, isolation_key: str) -> Known:
+        """Forget a person and return what was known."""
+        known = self._known.get(isolation_key, ())
+        self._set(isolation_key, ())
+        return known
+
+    def defer(self, isolation_key: str) -> None:
+        """Treat a person as just seen."""
+        self._known.move_to_end(isolation_key)
+
+    def clear(self) -> None:
+        """Forget everybody."""
+        self._known.clear()
+        self._keys.clear()
+        self._claimed.clear()
+
+    def _set(self, isolation_key: str, now: Known, *, forget_claims: bool = True) -> None:
+        before = self._known.get(isolation_key, ())
+        if now:
+            self._known[isolation_key] = now
+        else:
+            self._known.pop(isolation_key, None)
+        present = {identity_key(address.identity) for address in now}
+        for address in before:
+            key = identity_key(address.identity)
+            if key not in present and self._keys.get(key) == isolation_key:
+                del self._keys[key]
+                if forget_claims:
+                    self._forget_claims(key, address)
+        for key in present:
+            self._keys[key] = isolation_key
+
+    def _claim(self, key: IdentityKey, known: Known, claims: Claims) -> None:
+        for address in known:
+            if identity_key(address.identity) == key:
+                self._forget_claims(key, address)
+        for pair in self._values(claims):
+            self._claimed.setdefault(pair, key)
+
+    def _forget_claims(self, key: IdentityKey, address: KnownAddress) -> None:
+        for pair in self._values(address.claims or {}):
+            if self._claimed.get(pair) == key:
+                del self._claimed[pair]
+
+    def _values(self, claims: Claims) -> Iterator[tuple[str, str]]:
+        for name in self._join_claims:
+            value = claims.get(name)
+            if isinstance(value, str) and value:
+                yield name, value
