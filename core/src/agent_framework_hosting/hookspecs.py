@@ -30,6 +30,10 @@ hookspec = pluggy.HookspecMarker(PROJECT_NAME)
 hookimpl = pluggy.HookimplMarker(PROJECT_NAME)
 
 
+GroupAddressing: TypeAlias = Literal["mention_only", "command_only", "mention_or_command", "all"]
+ConversationScope: TypeAlias = Literal["per_user", "per_user_per_conversation", "per_conversation"]
+
+
 class HookSpecs:
     """The five hooks."""
 
@@ -90,6 +94,11 @@ class Channel:
     to link; ``emits_verified_claims`` declares that requests carry claims the platform verified;
     ``on_uncertain_send`` says what happens to a push whose effect is unknown: ``"retry"`` it, flagged as a possible
     duplicate, or leave it ``"unknown"`` for ``reconcile`` or the operator.
+
+    ``accept_in_group`` says which group messages the bot answers, ``conversation_scope`` who shares a conversation
+    (None: per user in a direct chat, per user and conversation in a group). ``wire_targets`` are the response targets
+    a caller may name through ``ChannelContext.wire_target``. ``stream_transform`` sees each update of a streamed answer
+    on its way to this channel: it returns a replacement, or None to drop it.
     """
 
     name: str = ""
@@ -99,6 +108,10 @@ class Channel:
     emits_verified_claims: bool = False
     push_codec: ChannelPushCodec | None = None
     on_uncertain_send: Literal["retry", "unknown"] = "retry"
+    accept_in_group: GroupAddressing = "mention_only"
+    conversation_scope: ConversationScope | None = None
+    wire_targets: Sequence[str] = ()
+    stream_transform: ChannelStreamTransformHook | None = None
     Options: ClassVar[type[BaseModel] | None] = None
 
     def live_reply(self, request: ChannelRequest) -> LiveReply | None:

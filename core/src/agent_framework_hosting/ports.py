@@ -213,6 +213,9 @@ class IdentityLinker(Protocol):
         ...
 
 
+IdentityResolver: TypeAlias = Callable[[ChannelIdentity], Awaitable[str | None]]
+
+
 @runtime_checkable
 class SupportsLinkStorePath(Protocol):
     """A linker that keeps its own files and takes the directory for them from the host."""

@@ -1,0 +1,107 @@
+"""The Starlette app: routes, lifespan, middleware. It wires and decides nothing."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute, compile_path
+
+from .errors import PluginError
+from .middleware import IsolationHeadersMiddleware, RequestLimitsMiddleware
+
+ReadinessProbe = Callable[[], Awaitable[tuple[bool, Mapping[str, object]]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Contributed:
+    """One plugin's routes, under its path."""
+
+    owner: str
+    path: str
+    routes: Sequence[BaseRoute]
+    middleware: Sequence[Middleware] = ()
+
+
+def build_app(
+    contributed: Iterable[Contributed],
+    *,
+    lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]],
+    readiness: ReadinessProbe,
+    middleware: Sequence[Middleware],
+    max_body_bytes: int,
+    body_timeout_seconds: float,
+    debug: bool,
+) -> Starlette:
+    """Put the host's own routes first, then every plugin's, flattened. Raises ``PluginError`` on a clash."""
+    routes: list[BaseRoute] = [Route("/healthz", _healthz), Route("/readiness", _readiness(readiness))]
+    owners: dict[tuple[str, str], str] = {}
+    for route in routes:
+        _claim(route, "host-core", owners)
+    for part in contributed:
+        for route in flatten(part):
+            _claim(route, part.owner, owners)
+            routes.append(route)
+    stack = [
+        Middleware(IsolationHeadersMiddleware),
+        Middleware(RequestLimitsMiddleware, max_body_bytes=max_body_bytes, body_timeout_seconds=body_timeout_seconds),
+        *middleware,
+    ]
+    return Starlette(debug=debug, routes=routes, middleware=stack, lifespan=lifespan)
+
+
+def flatten(part: Contributed) -> list[BaseRoute]:
+    """Return the plugin's routes under its path: ``path + route.path``, where ``/`` becomes the path itself.
+
+    Never mounted: a mount answers POST with a redirect, and an empty mount swallows ``/healthz``.
+    """
+    return [_moved(route, part) for route in part.routes]
+
+
+def _moved(route: BaseRoute, part: Contributed) -> BaseRoute:
+    if not isinstance(route, (Route, WebSocketRoute, Mount)):
+        raise PluginError(
+            f"Plugin {part.owner!r} contributes a {type(route).__name__}; contribute Route, WebSocketRoute or Mount."
+        )
+    moved = copy.copy(route)
+    moved.path = part.path.rstrip("/") + ("" if route.path == "/" and part.path.rstrip("/") else route.path)
+    pattern = moved.path + "/{path:path}" if isinstance(moved, Mount) else moved.path
+    moved.path_regex, moved.path_format, moved.param_convertors = compile_path(pattern)
+    for wrapper in reversed(part.middleware):
+        moved.app = wrapper.cls(moved.app, *wrapper.args, **wrapper.kwargs)
+    return moved
+
+
+def _claim(route: BaseRoute, owner: str, owners: dict[tuple[str, str], str]) -> None:
+    """Refuse a second route for one path and method; parameter names do not tell paths apart."""
+    path = re.sub(r"\{[^}:]*", "{", getattr(route, "path", ""))
+    methods = (getattr(route, "methods", None) or {"*"}) if isinstance(route, Route) else {type(route).__name__}
+    for method in methods:
+        other = owners.get((path, method))
+        if other is not None:
+            raise PluginError(
+                f"Route {method} {getattr(route, 'path', '')} of {owner!r} is already taken by {other!r}; "
+                f"give one of them another path in its table, for example path = \"/{owner}\"."
+            )
+        owners[path, method] = owner
+
+
+async def _healthz(_: Request) -> JSONResponse:
+    return JSONResponse({"status": "alive"})
+
+
+def _readiness(probe: ReadinessProbe) -> Callable[[Request], Awaitable[JSONResponse]]:
+    async def readiness(_: Request) -> JSONResponse:
+        ready, state = await probe()
+        return JSONResponse(
+            {"status": "ready" if ready else "not_ready", **state}, status_code=200 if ready else 503
+        )
+
+    return readiness

@@ -1,0 +1,138 @@
+"""Requests as JSON: what the journal and the outbox keep of an inbound message."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import cast
+
+from agent_framework import Content, Message
+
+from ..errors import PushPayloadNotSerializable
+from ..model.identity import ChannelIdentity, ChannelSession
+from ..model.request import ChannelRequest, SessionMode
+from ..model.target import ResponseTarget, ResponseTargetKind
+from ..model.verdict import ClaimValue
+
+NOT_STORED = frozenset({"protocol_request"})
+_PLAIN = ("channel", "operation", "session_mode", "stream", "conversation_id", "is_group", "addressed", "event_id")
+
+
+def encode_identity(identity: ChannelIdentity) -> dict[str, object]:
+    """Return an identity as JSON values."""
+    return {
+        "channel": identity.channel,
+        "native_id": identity.native_id,
+        "attributes": dict(identity.attributes),
+    }
+
+
+def decode_identity(stored: Mapping[str, object]) -> ChannelIdentity:
+    """Restore an identity."""
+    return ChannelIdentity(
+        str(stored["channel"]), str(stored["native_id"]), cast("Mapping[str, object]", stored["attributes"])
+    )
+
+
+def encode_request(request: ChannelRequest) -> dict[str, object]:
+    """Return a request as JSON values, the wire's own request object left out.
+
+    Raises ``PushPayloadNotSerializable`` naming the field that JSON cannot carry.
+    """
+    stored: dict[str, object] = {name: getattr(request, name) for name in _PLAIN}
+    stored["input"] = _encode_input(request.input)
+    stored["identity"] = None if request.identity is None else encode_identity(request.identity)
+    stored["session"] = None if request.session is None else _encode_session(request.session)
+    stored["options"] = None if request.options is None else dict(request.options)
+    stored["metadata"] = dict(request.metadata)
+    stored["attributes"] = {name: value for name, value in request.attributes.items() if name not in NOT_STORED}
+    stored["verified_claims"] = dict(request.verified_claims)
+    stored["background"] = request.background
+    stored["response_target"] = describe_target(request.response_target)
+    for field, value in stored.items():
+        _require_json(field, value)
+    return stored
+
+
+def decode_request(stored: Mapping[str, object]) -> ChannelRequest:
+    """Restore a request from ``encode_request``'s form."""
+    identity = cast("Mapping[str, object] | None", stored["identity"])
+    session = cast("Mapping[str, str | None] | None", stored["session"])
+    return ChannelRequest(
+        channel=cast(str, stored["channel"]),
+        operation=cast(str, stored["operation"]),
+        input=_decode_input(cast("Mapping[str, object]", stored["input"])),
+        session=None if session is None else ChannelSession(**session),
+        options=cast("Mapping[str, object] | None", stored["options"]),
+        session_mode=cast(SessionMode, stored["session_mode"]),
+        metadata=cast("Mapping[str, object]", stored["metadata"]),
+        attributes=cast("Mapping[str, object]", stored["attributes"]),
+        stream=cast(bool, stored["stream"]),
+        identity=None if identity is None else decode_identity(identity),
+        response_target=_decode_target(cast("Mapping[str, object]", stored["response_target"])),
+        conversation_id=cast("str | None", stored["conversation_id"]),
+        is_group=cast(bool, stored["is_group"]),
+        addressed=cast(bool, stored["addressed"]),
+        event_id=cast("str | None", stored["event_id"]),
+        verified_claims=cast("Mapping[str, ClaimValue]", stored["verified_claims"]),
+        background=cast(bool, stored["background"]),
+    )
+
+
+def _encode_session(session: ChannelSession) -> dict[str, str | None]:
+    return {
+        "isolation_key": session.isolation_key,
+        "key": session.key,
+        "conversation_id": session.conversation_id,
+        "parent": session.parent,
+    }
+
+
+def describe_target(target: ResponseTarget) -> dict[str, object]:
+    """Return a response target as JSON values."""
+    return {
+        "kind": target.kind.value,
+        "targets": list(target.targets),
+        "identities": [encode_identity(identity) for identity in target.target_identities],
+        "echo_input": target.echo_input,
+    }
+
+
+def _decode_target(stored: Mapping[str, object]) -> ResponseTarget:
+    return ResponseTarget(
+        ResponseTargetKind(cast(str, stored["kind"])),
+        tuple(cast("list[str]", stored["targets"])),
+        tuple(decode_identity(each) for each in cast("list[Mapping[str, object]]", stored["identities"])),
+        cast(bool, stored["echo_input"]),
+    )
+
+
+def _encode_input(value: object) -> dict[str, object]:
+    if isinstance(value, (Message, Content)):
+        return {"form": "message" if isinstance(value, Message) else "content", "value": value.to_dict()}
+    if isinstance(value, list):
+        return {"form": "list", "value": [_encode_input(part) for part in cast("list[object]", value)]}
+    return {"form": "json", "value": value}
+
+
+def _decode_input(stored: Mapping[str, object]) -> object:
+    value = stored["value"]
+    match stored["form"]:
+        case "message":
+            return Message.from_dict(cast("dict[str, object]", value))
+        case "content":
+            return Content.from_dict(cast("dict[str, object]", value))
+        case "list":
+            return [_decode_input(part) for part in cast("list[Mapping[str, object]]", value)]
+        case _:
+            return value
+
+
+def _require_json(field: str, value: object) -> None:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise PushPayloadNotSerializable(
+            f"ChannelRequest.{field} holds a value that JSON cannot carry ({type(error).__name__}), so the message "
+            "cannot be journaled; put plain JSON values into it."
+        ) from error

@@ -1,0 +1,109 @@
+"""What the runner keeps of one delivery: the answer, the echo ahead of it, and where both go."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias, cast
+
+from agent_framework import AgentResponse, Content, Message
+
+from ..execution.codec import decode_result, encode_result
+from ..model.identity import ChannelIdentity
+from ..model.outcome import TargetResult
+from ..model.request import ChannelRequest
+from ..model.result import HostedRunResult
+from ..ports import ChannelPushCodec
+from .codec import decode_identity, decode_request, encode_identity, encode_request
+
+PUSH_TASK = "hosting.push"
+
+DeliveryKind: TypeAlias = Literal["answer", "notice"]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One answer on its way to one destination.
+
+    ``kind`` is ``notice`` for the host's own words (an apology). ``originating`` says that the destination is where
+    the question came from. ``request`` is what was asked, None for proactive deliveries.
+    """
+
+    destination: ChannelIdentity
+    answer: HostedRunResult[TargetResult]
+    echo: HostedRunResult[TargetResult] | None = None
+    echo_done: bool = False
+    kind: DeliveryKind = "answer"
+    originating: bool = False
+    request: ChannelRequest | None = None
+    turn_id: str | None = None
+
+
+def echo_of(asked: object) -> HostedRunResult[TargetResult]:
+    """Return the user's own words as a payload: messages of role ``user``."""
+    parts = cast("list[object]", asked) if isinstance(asked, list) else [asked]
+    messages = [part if isinstance(part, Message) else Message("user", [_as_content(part)]) for part in parts]
+    return HostedRunResult(AgentResponse(messages=[message for message in messages if message.role == "user"]))
+
+
+def _as_content(part: object) -> str | Content:
+    return part if isinstance(part, (str, Content)) else json.dumps(part, default=str)
+
+
+def lane_of(payload: Mapping[str, object]) -> str:
+    """Return the ordering key of a stored delivery: answers to one address keep their order."""
+    to = cast("Mapping[str, object]", payload["destination"])
+    return f"{to['channel']}\x1f{to['native_id']}\x1f{sorted(cast('Mapping[str, object]', to['attributes']).items())}"
+
+
+async def encode_delivery(delivery: Delivery, codec: ChannelPushCodec | None) -> dict[str, object]:
+    """Return the JSON form every runner gets. Raises ``PushPayloadNotSerializable`` for what cannot be stored."""
+    stored: dict[str, object] = {
+        "destination": encode_identity(delivery.destination),
+        "echo_done": delivery.echo_done,
+        "kind": delivery.kind,
+        "originating": delivery.originating,
+        "request": None if delivery.request is None else encode_request(replace(delivery.request, input="")),
+        "turn_id": delivery.turn_id,
+    }
+    if codec is not None and delivery.kind == "answer":
+        stored["envelope"] = dict(
+            await codec.encode(
+                result=delivery.answer,
+                request=delivery.request,
+                identity=delivery.destination,
+                echo_result=delivery.echo,
+            )
+        )
+    else:
+        stored["answer"] = encode_result(delivery.answer)
+        stored["echo"] = None if delivery.echo is None else encode_result(delivery.echo)
+    return stored
+
+
+async def decode_delivery(stored: Mapping[str, object], codec: ChannelPushCodec | None) -> Delivery:
+    """Restore a delivery from ``encode_delivery``'s form."""
+    request = cast("Mapping[str, object] | None", stored["request"])
+    answer, echo = await _decode_payloads(stored, codec)
+    return Delivery(
+        destination=decode_identity(cast("Mapping[str, object]", stored["destination"])),
+        answer=answer,
+        echo=echo,
+        echo_done=cast(bool, stored["echo_done"]),
+        kind=cast(DeliveryKind, stored["kind"]),
+        originating=cast(bool, stored["originating"]),
+        request=None if request is None else decode_request(request),
+        turn_id=cast("str | None", stored["turn_id"]),
+    )
+
+
+async def _decode_payloads(
+    stored: Mapping[str, object], codec: ChannelPushCodec | None
+) -> tuple[HostedRunResult[TargetResult], HostedRunResult[TargetResult] | None]:
+    envelope = cast("Mapping[str, object] | None", stored.get("envelope"))
+    if envelope is not None and codec is not None:
+        return await codec.decode(envelope)
+    echo = cast("Mapping[str, object] | None", stored["echo"])
+    answer = decode_result(cast("Mapping[str, object]", stored["answer"]))
+    return answer, None if echo is None else decode_result(echo)

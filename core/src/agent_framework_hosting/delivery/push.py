@@ -1,0 +1,101 @@
+"""One push: load the record, shape it for its destination, hand it to the owning channel. Raise to retry."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import cast
+
+from ..errors import PermanentPushError, RetryLater, UncertainSend
+from ..model.identity import ChannelIdentity
+from ..model.outcome import TargetResult
+from ..model.result import ChannelResponseContext, HostedRunResult, result_text
+from ..plugins.manager import PluginManager
+from ..ports import DurableTask, LiveReply
+from .outbox import Delivery, decode_delivery
+
+logger = logging.getLogger(__name__)
+
+_UNCERTAIN_NAMES = frozenset({"ReadTimeout", "WriteTimeout", "ReadError", "WriteError", "RemoteProtocolError"})
+
+
+class PushHandler:
+    """The handler of every ``hosting.push`` task."""
+
+    def __init__(self, plugins: PluginManager) -> None:
+        self._plugins = plugins
+        self._live: dict[str, LiveReply] = {}
+
+    def attach(self, task_id: str, live: LiveReply) -> None:
+        """Let ``live`` finish the delivery ``task_id`` instead of a push, as long as this process lives."""
+        self._live[task_id] = live
+
+    async def __call__(self, task: DurableTask) -> object:
+        """Deliver one record and return the platform's receipt."""
+        to = cast("dict[str, str]", task.payload["destination"])
+        if not self._plugins.can_push(to["channel"]):
+            raise PermanentPushError(f"No enabled channel {to['channel']!r} can push; enable it and replay.")
+        delivery = await decode_delivery(task.payload, self._plugins.channel(to["channel"]).push_codec)
+        if delivery.echo is not None and not delivery.echo_done:
+            await self._echo(delivery, delivery.echo)
+            await task.checkpoint({**task.payload, "echo_done": True})
+        answer = await self._shaped(delivery, delivery.answer, is_echo=False)
+        try:
+            receipt = await self._deliver(task.task_id, delivery, answer)
+        except (RetryLater, PermanentPushError, UncertainSend):
+            raise
+        except Exception as error:
+            if is_uncertain(error):
+                raise UncertainSend(f"{type(error).__name__} after the send began.") from error
+            raise
+        self._live.pop(task.task_id, None)
+        return receipt
+
+    async def _deliver(
+        self, task_id: str, delivery: Delivery, answer: HostedRunResult[TargetResult]
+    ) -> str | None:
+        live = self._live.get(task_id)
+        if live is None:
+            return await self._plugins.push(delivery.destination, answer)
+        if delivery.kind == "notice":
+            await live.fail(result_text(answer))
+            return None
+        return await live.finish(answer)
+
+    async def _echo(self, delivery: Delivery, echo: HostedRunResult[TargetResult]) -> None:
+        try:
+            await self._plugins.push(delivery.destination, await self._shaped(delivery, echo, is_echo=True))
+        except Exception as error:  # noqa: BLE001 - a failed echo never stops the answer
+            logger.warning("An echo could not be sent", extra=_fields(delivery.destination, error))
+
+    async def _shaped(
+        self, delivery: Delivery, payload: HostedRunResult[TargetResult], *, is_echo: bool
+    ) -> HostedRunResult[TargetResult]:
+        if delivery.kind == "notice":
+            return payload
+        context = ChannelResponseContext(
+            request=delivery.request,
+            channel_name=delivery.destination.channel,
+            destination_identity=delivery.destination,
+            originating=delivery.originating,
+            is_echo=is_echo,
+        )
+        return await self._plugins.response_hook(replace(payload), context)
+
+
+def is_uncertain(error: BaseException) -> bool:
+    """Whether a failed send may have reached the platform all the same.
+
+    Time-outs and broken reads happen after bytes were sent, and a 5xx may follow the effect. HTTP clients are told by
+    the shape of their errors (``error.response.status_code``) and class names, so the core needs none of them.
+    """
+    if isinstance(error, TimeoutError):
+        return True
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if isinstance(status, int):
+        return status >= 500
+    return any(cls.__name__ in _UNCERTAIN_NAMES for cls in type(error).__mro__)
+
+
+def _fields(identity: ChannelIdentity, error: Exception) -> dict[str, object]:
+    return {"channel": identity.channel, "error": type(error).__name__}

@@ -1,0 +1,86 @@
+"""Hand deliveries to the runner: in the transaction of their cause where the runner can, one by one where not."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..errors import HostingError
+from ..plugins.manager import PluginManager
+from ..ports import DurableTaskRunner, LiveReply, PreparedTask, TransactionalTaskRunner, Write
+from .outbox import PUSH_TASK, Delivery, encode_delivery, lane_of
+from .push import PushHandler
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """Deliveries ready to go: commit ``writes``, then ``Outbox.start``. ``failed`` counts those that could not be."""
+
+    prepared: tuple[PreparedTask, ...] = ()
+    task_ids: tuple[str, ...] = ()
+    failed: int = 0
+
+    @property
+    def writes(self) -> tuple[Write, ...]:
+        """The records of the deliveries; empty when the runner keeps its own."""
+        return tuple(task.write for task in self.prepared)
+
+
+NOTHING_STAGED = Staged()
+
+
+class Outbox:
+    """Turn deliveries into durable tasks."""
+
+    def __init__(self, plugins: PluginManager, runner: DurableTaskRunner) -> None:
+        self._plugins = plugins
+        self._runner = runner
+        self._handler = PushHandler(plugins)
+
+    def register(self) -> None:
+        """Tell the runner how to push; done while the host is built, so deliveries work outside a server too."""
+        if isinstance(self._runner, TransactionalTaskRunner):
+            self._runner.register(PUSH_TASK, self._handler, lane=lane_of)
+        else:
+            self._runner.register(PUSH_TASK, self._handler)
+
+    async def stage(self, deliveries: Sequence[Delivery], live: LiveReply | None = None) -> Staged:
+        """Validate and name deliveries; ``live`` belongs to the originating one.
+
+        A destination that cannot be scheduled is logged and left out: its failure never touches the others.
+        """
+        if not deliveries:
+            return NOTHING_STAGED
+        prepared: list[PreparedTask] = []
+        task_ids: list[str] = []
+        for delivery in deliveries:
+            try:
+                task_id = await self._stage_one(delivery, prepared)
+            except Exception as error:
+                logger.exception(
+                    "A delivery could not be scheduled",
+                    extra={"channel": delivery.destination.channel, "error": type(error).__name__},
+                )
+                continue
+            task_ids.append(task_id)
+            if live is not None and delivery.originating:
+                self._handler.attach(task_id, live)
+        return Staged(tuple(prepared), tuple(task_ids), len(deliveries) - len(task_ids))
+
+    def start(self, staged: Staged) -> None:
+        """Begin to try what was staged and committed."""
+        if isinstance(self._runner, TransactionalTaskRunner):
+            for task in staged.prepared:
+                self._runner.start(task)
+
+    async def _stage_one(self, delivery: Delivery, prepared: list[PreparedTask]) -> str:
+        channel = self._plugins.channel(delivery.destination.channel)
+        payload = await encode_delivery(delivery, channel.push_codec)
+        if isinstance(self._runner, TransactionalTaskRunner):
+            task = self._runner.prepare(PUSH_TASK, payload)
+            prepared.append(task)
+            return task.handle.task_id
+        return (await self._runner.schedule(PUSH_TASK, payload)).task_id

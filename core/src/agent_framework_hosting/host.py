@@ -1,0 +1,224 @@
+"""The host: one target, many channels, one app. It wires the parts and decides nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, cast
+
+from .config import HostConfig, load_config, resolve_target
+from .errors import HostConfigurationError
+from .hookspecs import Channel
+from .model.durable import ContinuationToken, HostStatePaths, RuntimeMode, TaskHandle
+from .model.identity import ChannelIdentity
+from .model.outcome import Accepted, TargetResult
+from .model.request import ChannelRequest
+from .model.result import HostedRunResult
+from .model.target import ResponseTarget
+from .model.verdict import AuthorizationError, AuthorizationOutcome, ClaimValue, Denied, LinkRequired
+from .ports import DurableTaskRunner, IdentityAllowlist, IdentityLinker, IdentityResolver, Target
+
+if TYPE_CHECKING:
+    from agent_framework import AgentResponse, CheckpointStorage
+    from starlette.applications import Starlette
+    from starlette.middleware import Middleware
+
+    from .wiring import Wiring
+
+
+class AgentFrameworkHost:
+    """Serve one agent or workflow on many channels from one ASGI app.
+
+    ``channels`` are names of installed channels, configured from ``config`` (a path, the parsed content of a
+    ``host.toml``, or None for ``./host.toml`` when it is there) and the environment, or ready instances, or both.
+    ``state_dir`` makes state outlive the process: one directory, or one per component; None keeps it in memory.
+    Constructing opens nothing; starting does: ``async with host``, the app's lifespan, or ``serve``.
+
+    Raises ``HostConfigurationError`` for a wrong setting, ``ChannelConfigurationError`` for a channel that would deny
+    everyone or stand open by accident, ``PluginError`` for a plugin that cannot be loaded, ``ValueError`` for an
+    unknown state component, and ``RuntimeError`` for an in-process runner where processes are short-lived.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        *,
+        channels: Sequence[str | Channel],
+        plugins: Sequence[object] = (),
+        config: Mapping[str, object] | os.PathLike[str] | str | None = None,
+        middleware: Sequence[Middleware] = (),
+        state_dir: str | os.PathLike[str] | HostStatePaths | Mapping[str, str] | None = None,
+        checkpoint_location: str | os.PathLike[str] | CheckpointStorage | None = None,
+        runtime_mode: RuntimeMode | None = None,
+        durable_task_runner: DurableTaskRunner | None = None,
+        allow_in_process_runner: bool = False,
+        default_allowlist: IdentityAllowlist | None = None,
+        identity_linker: IdentityLinker | None = None,
+        identity_resolver: IdentityResolver | None = None,
+        debug: bool = False,
+    ) -> None:
+        from .wiring import HostOptions, wire  # noqa: PLC0415 - what a running host needs is heavier than its front door
+
+        if isinstance(channels, str):
+            raise TypeError(f"channels must be a sequence, for example channels=[{channels!r}].")
+        names = [each for each in channels if isinstance(each, str)]
+        loaded = config if isinstance(config, HostConfig) else load_config(config, enabled=names)
+        self._wiring: Wiring = wire(
+            HostOptions(
+                target=target,
+                channels=tuple(channels),
+                plugins=tuple(plugins),
+                config=loaded,
+                middleware=tuple(middleware),
+                state_dir=state_dir,
+                checkpoint_location=checkpoint_location,
+                runtime_mode=runtime_mode,
+                runner=durable_task_runner,
+                allow_in_process_runner=allow_in_process_runner,
+                default_allowlist=default_allowlist,
+                linker=identity_linker,
+                resolver=identity_resolver,
+                debug=debug,
+                lifespan=self._lifespan,
+            )
+        )
+
+    @classmethod
+    def from_config(cls, path: str | os.PathLike[str] | Mapping[str, object]) -> Self:
+        """Build a host from ``host.toml`` alone: target, channels and everything else.
+
+        Raises ``HostConfigurationError`` when the file names no target or no channel.
+        """
+        loaded = load_config(path)
+        if loaded.target is None:
+            raise HostConfigurationError(f"{loaded.origin.label}: names no target; add: target = \"module:attribute\"")
+        target = cast(Target, resolve_target(loaded.target, directory=loaded.origin.directory))
+        return cls(target, channels=list(loaded.channels), config=loaded)
+
+    # What it is made of
+
+    @property
+    def app(self) -> Starlette:
+        """The ASGI app; its lifespan starts and stops the host."""
+        return self._wiring.app
+
+    @property
+    def target(self) -> Target:
+        """The agent or workflow being served."""
+        return self._wiring.target
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """The enabled channels, in the order they were given."""
+        return self._wiring.plugins.channels
+
+    @property
+    def default_allowlist(self) -> IdentityAllowlist | None:
+        """The allowlist of every channel that inherits; None is open."""
+        return self._wiring.default_allowlist
+
+    @property
+    def runtime_mode(self) -> RuntimeMode:
+        """Whether this process lives on between requests."""
+        return self._wiring.runtime_mode
+
+    @property
+    def durable_task_runner(self) -> DurableTaskRunner:
+        """The runner that carries deliveries."""
+        return self._wiring.runner
+
+    # What it does
+
+    async def authorize(
+        self,
+        identity: ChannelIdentity,
+        *,
+        require_link: bool = False,
+        allowlist: IdentityAllowlist | None = None,
+        verified_claims: Mapping[str, ClaimValue] | None = None,
+    ) -> AuthorizationOutcome:
+        """Decide whether an identity may speak, writing nothing.
+
+        ``allowlist`` None means the rules of the identity's channel, or the default's for an unknown one.
+        ``verified_claims`` must be verified by the caller.
+        """
+        return await self._wiring.gate.authorize(
+            identity, require_link=require_link, allowlist=allowlist, verified_claims=verified_claims
+        )
+
+    async def deliver(
+        self,
+        content: HostedRunResult[TargetResult] | AgentResponse | str,
+        target: ResponseTarget,
+        *,
+        isolation_key: str | None = None,
+        remember: bool = False,
+    ) -> tuple[TaskHandle, ...]:
+        """Send without being asked: to addresses given verbatim, or to where the person of ``isolation_key`` is known.
+
+        Returns a handle per delivery, accepted as durably as the runner is; ask ``durable_task_runner.get`` for their
+        status. ``remember`` also puts the text into the person's session history. Raises ``ValueError`` when the
+        target needs an isolation key, or names no destination that can be reached.
+        """
+        return await self._wiring.deliver(content, target, isolation_key=isolation_key, remember=remember)
+
+    async def run_in_background(self, request: ChannelRequest) -> ContinuationToken:
+        """Run a request later and return the token to ask after it; the answer also goes to its response target.
+
+        Raises ``AuthorizationError`` when the speaker is refused, ``RuntimeError`` when the host cannot take it.
+        """
+        outcome = await self._wiring.inbound.admit(replace(request, background=True))
+        if isinstance(outcome, (Denied, LinkRequired)):
+            raise AuthorizationError(outcome)
+        token = outcome.token if isinstance(outcome, Accepted) else None
+        found = None if token is None else await self.get_continuation(token)
+        if found is None:
+            raise RuntimeError(f"The background run was not accepted: {outcome.to_public_dict()}")
+        return found
+
+    async def get_continuation(self, token: ContinuationToken | str) -> ContinuationToken | None:
+        """Return how a background run stands; None for an unknown or forgotten token."""
+        found = await self._wiring.continuations.get(token if isinstance(token, str) else token.token)
+        return None if found is None else found.public()
+
+    async def reset_session(self, isolation_key: str) -> None:
+        """Start a person's conversation afresh: next turn, new session; a workflow's checkpoints are removed."""
+        await self._wiring.reset_session(isolation_key, None)
+
+    # Starting and stopping
+
+    async def __aenter__(self) -> Self:
+        """Start exactly what the app's lifespan starts. A closed host can be started again."""
+        await self._wiring.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop; see ``close``."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Stop taking messages, let turns and deliveries finish for a grace time, and release all state."""
+        await self._wiring.stop()
+
+    def serve(self, *, host: str = "127.0.0.1", port: int = 8000, workers: int = 1, **hypercorn_options: object) -> None:
+        """Serve with Hypercorn until Ctrl-C or SIGTERM.
+
+        Raises ``HostConfigurationError`` for an unknown Hypercorn option and for several workers, since state has a
+        single owner.
+        """
+        from .server import serve  # noqa: PLC0415 - a host under another server needs no Hypercorn
+
+        serve(self.app, host=host, port=port, workers=workers, options=hypercorn_options)
+
+    @asynccontextmanager
+    async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        await self._wiring.start()
+        try:
+            yield
+        finally:
+            await self._wiring.stop()

@@ -1,0 +1,115 @@
+"""One turn, start to finish. READ THIS FILE FIRST.
+
+Two doors: ``dispatch`` runs the turn inside the wire's request and the answer goes back there; ``admit`` lets the wire
+have its 200 at once and the answer is a delivery like every other. Both pass the same steps, in the same order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from .delivery.journal import EventAlreadySeen
+from .errors import LaneFull, StoreError
+from .model.outcome import Accepted, Busy, Duplicate, Failed, Outcome, Reply
+from .model.request import ChannelRequest
+from .model.verdict import Allowed
+from .sessions.scope import is_addressed
+from .turns.deferred import Deferred
+from .turns.steps import Steps
+from .turns.turn import Turn, TurnRefused
+
+logger = logging.getLogger(__name__)
+
+UNAVAILABLE = Failed("unavailable", "The agent cannot take messages right now. Please try again later.", 503)
+
+
+class Inbound:
+    """Take messages in. Whatever a user can cause ends in an ``Outcome``, never in an exception."""
+
+    def __init__(self, steps: Steps, deferred: Deferred) -> None:
+        self._steps = steps
+        self._deferred = deferred
+
+    async def dispatch(self, request: ChannelRequest) -> Outcome:
+        """Run one turn inside the wire's request."""
+        if request.background:
+            return await self.admit(request)
+        turn = await self._accept(request, journaled=request.event_id is not None)
+        return await self._here(turn) if isinstance(turn, Turn) else turn
+
+    async def _here(self, turn: Turn) -> Outcome:
+        steps, handed_over = self._steps, False
+        try:
+            await steps.run_hooks(turn)  # 4 the request as the channel and the policies want it
+            await steps.enter(turn)  # 5 one turn at a time in a conversation, in its session
+            await steps.plan(turn)  # 6 where the answer will go, before its first byte
+            await steps.started(turn)
+            if turn.request.stream and turn.shows_here:
+                stream, handed_over = steps.stream(turn), True
+                return Reply(stream=stream)  # 7 to 9 happen while the wire reads
+            result = await steps.execute(turn)  # 7 run the target
+            await steps.commit(turn, result)  # 8 deliveries and the journal's end, in one transaction
+            if turn.shows_here:
+                return Reply(await steps.shown(turn, result))  # 9 what this wire may show
+            return Accepted(turn.id, tuple(to.channel for to in turn.plan.pushes))
+        except asyncio.CancelledError:
+            await asyncio.shield(self._steps.abandon(turn))  # the caller went away: the journal must not wait for it
+            raise
+        except Exception as error:  # noqa: BLE001 - the door: whatever failed, the wire gets an outcome
+            return await self._failed(turn, error)
+        finally:
+            if not handed_over:
+                turn.close()
+
+    async def admit(self, request: ChannelRequest) -> Outcome:
+        """Accept one message durably and return; its turn runs in its lane afterwards."""
+        if not request.background and not self._steps.parts.plugins.can_push(request.channel):
+            logger.error("A channel without a push hook cannot admit messages", extra={"channel": request.channel})
+            return Failed("cannot_push", "This channel cannot answer later.")
+        turn = await self._accept(request, journaled=True)
+        if not isinstance(turn, Turn):
+            return turn
+        self._deferred.start(turn)  # 4 to 9, see turns/deferred.py
+        return Accepted(turn.id, token=turn.token)
+
+    async def undelivered(self, request: ChannelRequest) -> Outcome:
+        """Run one turn here and deliver nothing, whatever its target: the caller will."""
+        turn = await self._accept(request, journaled=False)
+        if not isinstance(turn, Turn):
+            return turn
+        turn.delivers = False
+        return await self._here(turn)
+
+    async def _accept(self, request: ChannelRequest, *, journaled: bool) -> Turn | Outcome:
+        """Steps 1 to 3: nothing is written before the gate has allowed it."""
+        steps, parts = self._steps, self._steps.parts
+        try:
+            if request.event_id is not None and await parts.journal.seen(request.channel, request.event_id):
+                return Duplicate(request.event_id)  # 1 seen before
+            if not is_addressed(request, parts.plugins.channel(request.channel).accept_in_group):
+                return Accepted("")  # a group talks among itself
+            verdict = await parts.gate.authorize_request(request)  # 2 may they speak
+            if not isinstance(verdict, Allowed):
+                return verdict
+            return await steps.admit(request, verdict, journaled=journaled)  # 3 recorded, in one transaction
+        except LaneFull:
+            return Busy()
+        except EventAlreadySeen:
+            return Duplicate(request.event_id or "")
+        except StoreError:
+            logger.exception("A message could not be accepted", extra={"channel": request.channel})
+            return UNAVAILABLE
+        except Exception:
+            logger.exception("A message could not be accepted", extra={"channel": request.channel})
+            return Failed()
+
+    async def _failed(self, turn: Turn, error: Exception) -> Outcome:
+        outcome = error.outcome if isinstance(error, TurnRefused) else Failed()
+        if not isinstance(error, TurnRefused):
+            logger.error("A turn failed", extra={"channel": turn.request.channel, "turn": turn.id}, exc_info=error)
+        try:
+            await self._steps.abandon(turn)
+        except StoreError:
+            logger.exception("A failed turn could not be recorded", extra={"turn": turn.id})
+        return outcome

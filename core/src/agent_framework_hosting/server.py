@@ -1,0 +1,57 @@
+"""Serve the app with Hypercorn; the only module that imports it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import cast
+
+from hypercorn.asyncio import serve as hypercorn_serve
+from hypercorn.config import Config
+from hypercorn.typing import ASGIFramework
+from starlette.applications import Starlette
+
+from .errors import HostConfigurationError
+
+GRACE_SECONDS = 3.0
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def serve(app: Starlette, *, host: str, port: int, workers: int, options: dict[str, object]) -> None:
+    """Serve until Ctrl-C or SIGTERM, then drain and return.
+
+    ``options`` are Hypercorn's own settings; an unknown one raises ``HostConfigurationError``, and so do several
+    workers: state has a single owner.
+    """
+    config = build_config(host=host, port=port, workers=workers, options=options)
+    asyncio.run(_serve(app, config))
+
+
+def build_config(*, host: str, port: int, workers: int, options: dict[str, object]) -> Config:
+    """Return Hypercorn's settings for one worker on one address."""
+    if workers != 1:
+        raise HostConfigurationError(
+            f"workers={workers}: the host's state has a single owner, so it serves with one worker; leave workers out, "
+            "or run several hosts, each with its own state_dir and port."
+        )
+    config = Config()
+    config.bind = [f"[{host}]:{port}" if ":" in host else f"{host}:{port}"]
+    config.graceful_timeout = GRACE_SECONDS
+    for name, value in options.items():
+        if name.startswith("_") or not hasattr(config, name):
+            raise HostConfigurationError(
+                f"{name!r} is no setting of Hypercorn; see its documentation under 'Configuration options'."
+            )
+        setattr(config, name, value)
+    return config
+
+
+async def _serve(app: Starlette, config: Config) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for each in _SIGNALS:
+        try:
+            loop.add_signal_handler(each, stop.set)
+        except NotImplementedError:  # Windows' event loop takes no signal handlers; Ctrl-C still ends asyncio.run
+            break
+    await hypercorn_serve(cast(ASGIFramework, app), config, shutdown_trigger=stop.wait)

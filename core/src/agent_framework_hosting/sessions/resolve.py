@@ -1,0 +1,119 @@
+"""From an isolation key to the conversation's ``AgentSession``: live ones, snapshots, forks and resets."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ..ports import Delete, Put, Store, Write
+
+if TYPE_CHECKING:
+    from agent_framework import AgentSession
+
+SNAPSHOTS = "snapshots"
+RESETS = "resets"
+_SEPARATOR = "\x1f"
+
+
+class UnknownParent(LookupError):  # noqa: N818 - reads as the condition it names
+    """The snapshot a turn wants to continue from is not known in its owner's namespace."""
+
+
+class Sessions:
+    """Keep the live sessions, least recently used first to go.
+
+    ``create`` makes a session with the given id, or returns None for targets that have none. Sessions with a ``key``
+    (threads, snapshots) are stored when the store is durable; a person's main session is stored when ``snapshots``.
+    What is evicted comes back from its snapshot, or starts empty with the same id, from which history providers
+    rehydrate.
+    """
+
+    def __init__(
+        self,
+        create: Callable[[str], AgentSession | None],
+        store: Store,
+        *,
+        live_limit: int = 1000,
+        snapshots: bool = False,
+    ) -> None:
+        self._create = create
+        self._store = store
+        self._live_limit = live_limit
+        self._snapshots = snapshots
+        self._live: OrderedDict[str, AgentSession] = OrderedDict()
+
+    def __len__(self) -> int:
+        """Return how many sessions are live."""
+        return len(self._live)
+
+    async def open(self, isolation_key: str, key: str | None = None, parent: str | None = None) -> AgentSession | None:
+        """Return the session to run in: the live one, its snapshot, a copy of ``parent``'s, or a new one.
+
+        Raises ``UnknownParent`` when ``parent`` names no session of this isolation key.
+        """
+        name = _name(isolation_key, key)
+        if parent is not None:
+            source = await self._find(_name(isolation_key, parent))
+            if source is None:
+                raise UnknownParent(parent)
+            return copy.deepcopy(source)
+        return await self._find(name) or self._create(await self._session_id(isolation_key, key))
+
+    async def keep(self, isolation_key: str, key: str | None, session: AgentSession) -> None:
+        """Remember a session after its turn, durably where that was asked for."""
+        name = _name(isolation_key, key)
+        self._live[name] = session
+        self._live.move_to_end(name)
+        while len(self._live) > self._live_limit:
+            self._live.popitem(last=False)
+        if self._store.durable and (self._snapshots or key is not None):
+            await self._store.commit([Put(SNAPSHOTS, name, json.dumps(session.to_dict()))])
+
+    async def reset(self, isolation_key: str, key: str | None = None) -> None:
+        """Forget a person's conversation (their next turn gets a new session id), or one keyed session."""
+        name = _name(isolation_key, key)
+        self._live.pop(name, None)
+        writes: list[Write] = [Delete(SNAPSHOTS, name)]
+        if key is None:
+            resets = int(await self._store.get(RESETS, isolation_key) or 0) + 1
+            writes.append(Put(RESETS, isolation_key, str(resets)))
+        await self._store.commit(writes)
+
+    async def forget(self, isolation_key: str) -> None:
+        """Remove every session, snapshot and counter of one isolation key."""
+        prefix = _escaped(isolation_key) + _SEPARATOR
+        for name in [name for name in self._live if name.startswith(prefix)]:
+            del self._live[name]
+        while rows := await self._store.scan(SNAPSHOTS, prefix=prefix):
+            await self._store.commit([Delete(SNAPSHOTS, name) for name, _ in rows])
+        await self._store.commit([Delete(RESETS, isolation_key)])
+
+    async def _find(self, name: str) -> AgentSession | None:
+        session = self._live.get(name)
+        if session is not None:
+            self._live.move_to_end(name)
+            return session
+        text = await self._store.get(SNAPSHOTS, name) if self._store.durable else None
+        if text is None:
+            return None
+        from agent_framework import AgentSession  # noqa: PLC0415 - heavy, and only needed for stored sessions
+
+        return AgentSession.from_dict(json.loads(text))
+
+    async def _session_id(self, isolation_key: str, key: str | None) -> str:
+        if key is not None:
+            return f"{isolation_key}:{key}"
+        resets = await self._store.get(RESETS, isolation_key)
+        return isolation_key if resets is None else f"{isolation_key}~{resets}"
+
+
+def _name(isolation_key: str, key: str | None) -> str:
+    return f"{_escaped(isolation_key)}{_SEPARATOR}{_escaped(key or '')}"
+
+
+def _escaped(part: str) -> str:
+    """Keep a separator inside a wire's id from naming somebody else's session."""
+    return part.replace("%", "%25").replace(_SEPARATOR, "%1f") if _SEPARATOR in part or "%" in part else part

@@ -1,0 +1,1 @@
+"""The parts of one turn that ``inbound.py`` puts in order."""

@@ -1,0 +1,69 @@
+"""Deliver an answer that no turn of the host carries: from application code, or from a channel that ran the parts."""
+
+from __future__ import annotations
+
+from agent_framework import AgentResponse, Message
+
+from ..delivery.journal import Journal
+from ..delivery.outbox import Delivery, echo_of
+from ..delivery.plan import ORIGINATING, Plan, Reach, candidates, plan_delivery
+from ..delivery.staging import Outbox
+from ..model.outcome import TargetResult
+from ..model.request import ChannelRequest
+from ..model.result import HostedRunResult
+from ..model.target import ResponseTarget
+from ..plugins.manager import PluginManager
+from ..sessions.registry import IdentityRegistry
+from .gate import Gate
+
+
+class Proactive:
+    """Plan, stage and start deliveries outside of a turn."""
+
+    def __init__(
+        self, plugins: PluginManager, gate: Gate, registry: IdentityRegistry, outbox: Outbox, journal: Journal
+    ) -> None:
+        self._plugins = plugins
+        self._gate = gate
+        self._registry = registry
+        self._outbox = outbox
+        self._journal = journal
+
+    async def deliver(
+        self,
+        answer: HostedRunResult[TargetResult],
+        target: ResponseTarget,
+        *,
+        person: str | None,
+        request: ChannelRequest | None = None,
+    ) -> tuple[Plan, tuple[str, ...]]:
+        """Send to every destination of ``target``; return the plan and the ids of the deliveries.
+
+        Once this returns, each delivery is as durable as the runner.
+        """
+        origin = None if request is None else request.identity
+        reach = Reach(
+            origin=origin,
+            origin_channel=ORIGINATING if request is None else request.channel,
+            addresses={} if person is None else self._registry.addresses(person),
+            active=None if person is None else self._registry.active(person, excluding=origin),
+            knows=self._plugins.knows,
+            can_push=self._plugins.can_push,
+        )
+        refused = [to for to in candidates(target, reach) if not await self._gate.may_receive(to)]
+        plan = plan_delivery(target, reach, frozenset(refused))
+        echo = echo_of(request.input) if plan.echo and request is not None else None
+        staged = await self._outbox.stage([Delivery(to, answer, echo, request=request) for to in plan.pushes])
+        if staged.writes:
+            await self._journal.commit(staged.writes)
+        self._outbox.start(staged)
+        return plan, staged.task_ids
+
+
+def as_answer(content: HostedRunResult[TargetResult] | AgentResponse | str) -> HostedRunResult[TargetResult]:
+    """Return text or a response as a payload."""
+    if isinstance(content, HostedRunResult):
+        return content
+    if isinstance(content, str):
+        content = AgentResponse(messages=[Message("assistant", [content])])
+    return HostedRunResult(content)

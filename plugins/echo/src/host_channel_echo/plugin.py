@@ -1,0 +1,67 @@
+"""The hooks and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from pydantic import SecretStr
+from starlette.routing import Route
+
+from agent_framework_hosting import (
+    Channel,
+    ChannelCommand,
+    ChannelContext,
+    ChannelContribution,
+    ChannelIdentity,
+    ChannelRequest,
+    HostedRunResult,
+    LiveReply,
+    hookimpl,
+)
+
+from .client import CallbackClient
+from .config import EchoOptions
+from .live import CallbackReply
+from .rendering import render_push
+from .webhook import Webhook
+
+
+class EchoChannel(Channel):
+    """Speak JSON over one route; answer in the same request, or push to the callback the caller named."""
+
+    name = "echo"
+    path = "/echo"
+    Options: ClassVar = EchoOptions
+
+    def __init__(
+        self,
+        *,
+        token: SecretStr | str | None = None,
+        callback_hosts: Sequence[str] = ("127.0.0.1", "localhost", "::1"),
+        timeout_seconds: float = 10.0,
+        commands: Sequence[ChannelCommand] = (),
+    ) -> None:
+        self._token = token.get_secret_value() if isinstance(token, SecretStr) else token
+        self._client = CallbackClient(callback_hosts, timeout_seconds)
+        self._commands = tuple(commands)
+
+    @hookimpl
+    def contribute_routes(self, context: ChannelContext) -> ChannelContribution:
+        """Add the one route, and open and close the client with the host."""
+        return ChannelContribution(
+            routes=[Route("/", Webhook(self.name, context, self._token), methods=["POST"])],
+            commands=self._commands,
+            on_startup=[self._client.open],
+            on_shutdown=[self._client.close],
+        )
+
+    @hookimpl
+    async def push(self, identity: ChannelIdentity, payload: HostedRunResult) -> str | None:
+        """POST the answer to the caller's callback."""
+        return await self._client.post(identity.attributes.get("callback"), render_push(payload))
+
+    def live_reply(self, request: ChannelRequest) -> LiveReply | None:
+        """Show work in progress at the callback."""
+        callback = None if request.identity is None else request.identity.attributes.get("callback")
+        return None if callback is None else CallbackReply(self._client, callback)
