@@ -58,7 +58,8 @@ class SecretReader:
     """Walk plain values along their types and resolve the references where secrets stand.
 
     Where a value has another shape than its type, a validator of the plugin's may take it all the same (a list of
-    keys for a table of them), so every text in it counts as secret when the type holds secrets. ``found`` gathers every secret that was read, so that messages can be kept free of them; ``literal`` is told where
+    keys for a table of them), so every text in it counts as secret when the type holds secrets.
+    ``found`` gathers every secret that was read, so that messages can be kept free of them; ``literal`` is told where
     a secret stands in plain text, ``failed`` where a reference leads nowhere.
     """
 

@@ -1,0 +1,1 @@
+"""The command line ``agent-host``: one file a command."""

@@ -1,0 +1,70 @@
+"""``agent-host``: the group of commands. Each is imported when it is called, so that ``--help`` is quick."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import click
+
+from ..errors import HostingError
+from .options import debug_option, is_debug
+
+_COMMANDS: Mapping[str, str] = MappingProxyType(
+    {
+        "serve": "Serve an agent or workflow on its channels.",
+        "demo": "Serve a bundled offline agent: no key, no file, no network.",
+        "channels": "List the installed channels.",
+    }
+)
+
+
+class LazyGroup(click.Group):
+    """Import a command's module when the command is called; turn errors of the host into one clear message."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own signature
+        """Return the commands in the order a newcomer meets them."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above
+        """Return one command."""
+        if cmd_name not in _COMMANDS:
+            return None
+        found: object = importlib.import_module(f".{cmd_name}", __package__).command
+        return found if isinstance(found, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as above
+        """Write the list of commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run; what goes wrong is one message and exit code 1, with a traceback only under ``--debug``."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except HostingError as error:
+            if is_debug(ctx):
+                raise
+            failure = click.ClickException(str(error))
+        except Exception as error:
+            if is_debug(ctx):
+                raise
+            failure = click.ClickException(f"{type(error).__name__} stopped the command. Add --debug to see where.")
+        raise failure
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="\b\nExamples:\n  agent-host demo\n  agent-host serve app:agent -c responses\n  agent-host serve\n",
+)
+@click.version_option(package_name="host-core", prog_name="agent-host")
+@debug_option
+def main() -> None:
+    """Serve one agent or workflow on many channels.
+
+    With a host.toml in the current directory "agent-host serve" needs no argument.
+    """
