@@ -1,0 +1,129 @@
+"""What a request continues: its parent, the calls and questions it has to answer, the items it refers to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from agent_framework_hosting import ChannelSession
+
+from .encoding import Json
+from .errors import WireError, invalid, not_found, previous_not_found
+from .parsing import TurnRequest
+from .records import SHARED_SESSION, Record, Records
+
+MAX_ANCESTORS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """A request in its place: resolved input, session, and the stored questions its approvals answer."""
+
+    items: tuple[Json, ...] = field(hash=False)
+    session: ChannelSession | None
+    session_mode: Literal["auto", "disabled"]
+    base: str | None
+    approvals: dict[str, Json] = field(default_factory=dict[str, Json], hash=False)
+
+    @property
+    def kept_as(self) -> str | None:
+        """The session key a child of this response continues from."""
+        if self.session_mode == "disabled":
+            return None
+        return SHARED_SESSION if self.session is None else self.session.key
+
+
+async def continuation_of(
+    turn: TurnRequest, records: Records, *, principal: str, response_id: str, shared_session: bool
+) -> Continuation:
+    """Look up what a request continues; raises ``WireError`` when its input does not fit there."""
+    parent = await _parent(turn, records, principal)
+    items = await _resolved(turn, records, principal)
+    if not items and (parent is None or not parent.calls):
+        raise invalid("input is empty.", "input", code="missing_required_parameter")
+    _check_calls(items, parent)
+    approvals = _approvals(items, parent)
+    if parent is None:
+        if shared_session:
+            return Continuation(items, None, "auto", SHARED_SESSION)
+        # The key gives even a turn without a session a lane of its own.
+        return Continuation(items, ChannelSession(key=response_id), "auto" if turn.store else "disabled", None)
+    if parent.session == SHARED_SESSION:
+        return Continuation(items, None, "auto", SHARED_SESSION, approvals)
+    session = ChannelSession(key=response_id, parent=parent.session)
+    return Continuation(items, session, "auto", parent.session, approvals)
+
+
+async def _parent(turn: TurnRequest, records: Records, principal: str) -> Record | None:
+    if turn.previous_response_id is None:
+        return None
+    parent = await records.get(principal, turn.previous_response_id)
+    if parent is None:
+        raise previous_not_found()
+    if parent.status in ("queued", "in_progress"):
+        raise invalid("The previous response is still in progress.", "previous_response_id")
+    return parent
+
+
+async def _resolved(turn: TurnRequest, records: Records, principal: str) -> tuple[Json, ...]:
+    """Put stored items in the place of references; what the history already holds is not added again."""
+    if all(item["type"] != "item_reference" for item in turn.items):
+        return turn.items
+    history = await _ancestors(turn.previous_response_id, records, principal)
+    resolved: list[Json] = []
+    for item in turn.items:
+        if item["type"] != "item_reference":
+            resolved.append(item)
+            continue
+        found = await records.find_item(principal, str(item["id"]))
+        if found is None:
+            raise not_found("The item that input refers to was", "input")
+        if found[0] not in history:
+            resolved.append(found[1])
+    return tuple(resolved)
+
+
+async def _ancestors(response_id: str | None, records: Records, principal: str) -> set[str]:
+    history: set[str] = set()
+    while response_id is not None and response_id not in history and len(history) < MAX_ANCESTORS:
+        history.add(response_id)
+        record = await records.get(principal, response_id)
+        response_id = None if record is None else record.parent
+    return history
+
+
+def _check_calls(items: Sequence[Json], parent: Record | None) -> None:
+    """Every output answers a call, and every call of the client gets its output."""
+    pending = set(() if parent is None else parent.calls)
+    pending.update(str(item["call_id"]) for item in items if item["type"] == "function_call")
+    answered: set[str] = set()
+    for item in items:
+        if item["type"] == "function_call_output":
+            call_id = str(item["call_id"])
+            if call_id not in pending:
+                message = f"No tool call found for function call output with call_id {call_id}."
+                raise WireError(400, message, param="input")
+            answered.add(call_id)
+    for call_id in sorted(pending - answered):
+        raise WireError(400, f"No tool output found for function call {call_id}.", param="input")
+
+
+def _approvals(items: Sequence[Json], parent: Record | None) -> dict[str, Json]:
+    stored = {} if parent is None else parent.approvals
+    answered: dict[str, Json] = {}
+    for item in items:
+        if item["type"] != "mcp_approval_response":
+            continue
+        approval_id = str(item["approval_request_id"])
+        if approval_id not in stored:
+            raise unknown_approval(approval_id)
+        if approval_id in answered:
+            raise invalid(f"The approval request {approval_id} is answered twice.", "input")
+        answered[approval_id] = stored[approval_id]
+    return answered
+
+
+def unknown_approval(approval_id: str) -> WireError:
+    """Return the answer for a question that was never asked here, or is answered already."""
+    return WireError(400, f"No open approval request found with id {approval_id}.", param="input")

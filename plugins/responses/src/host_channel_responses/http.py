@@ -1,0 +1,183 @@
+"""The HTTP edge: guard, body, answer. Nothing here knows what a response is."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Self, TypeAlias
+from urllib.parse import parse_qs
+
+from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
+
+from .errors import WireError, agent_failed
+from .principals import Principals
+
+logger = logging.getLogger(__name__)
+
+Handler: TypeAlias = "Callable[[Call], Awaitable[None]]"
+
+JSON_TYPE = (b"content-type", b"application/json")
+SSE_HEADERS = (
+    (b"content-type", b"text/event-stream"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),
+)
+
+
+class ClientGone(Exception):  # noqa: N818 - reads as the condition it names
+    """The client closed its connection: nobody is left to answer."""
+
+
+class Call:
+    """One HTTP request and the way back."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Wrap the ASGI triple."""
+        self.scope = scope
+        self.receive = receive
+        self.started = False
+        self.principal = ""
+        self._send = send
+        self._id = b"req_" + os.urandom(16).hex().encode()
+
+    def header(self, name: bytes) -> str | None:
+        """Return a header by its lower-case name."""
+        for key, value in self.scope["headers"]:
+            if key == name:
+                return str(value, "latin-1")
+        return None
+
+    def path(self, name: str) -> str:
+        """Return a parameter of the path."""
+        return str(self.scope["path_params"][name])
+
+    def query(self) -> Mapping[str, list[str]]:
+        """Return the query; ``include[]`` is the same as ``include``."""
+        pairs = parse_qs(self.scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        return {name.removesuffix("[]"): values for name, values in pairs.items()}
+
+    async def body(self, limit: int) -> bytes:
+        """Read the body; raises ``WireError`` (413) as soon as it is larger than ``limit`` bytes."""
+        declared = self.header(b"content-length")
+        if declared is not None and declared.isdigit() and int(declared) > limit:
+            raise _too_large(limit)
+        message = await self.receive()
+        if message["type"] == "http.request" and not message.get("more_body"):
+            return _within(message.get("body", b""), limit)
+        pieces: list[bytes] = []
+        size = 0
+        while message["type"] == "http.request":
+            piece = message.get("body", b"")
+            size += len(piece)
+            if size > limit:
+                raise _too_large(limit)
+            pieces.append(piece)
+            if not message.get("more_body"):
+                return b"".join(pieces)
+            message = await self.receive()
+        raise ClientGone
+
+    async def answer(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
+        """Send a whole JSON answer."""
+        self.started = True
+        shown = [JSON_TYPE, (b"content-length", b"%d" % len(body)), (b"x-request-id", self._id)]
+        for name, value in (headers or {}).items():
+            shown.append((name.encode(), value.encode("latin-1", "replace")))
+        await self._send({"type": "http.response.start", "status": status, "headers": shown})
+        await self._send({"type": "http.response.body", "body": body})
+
+    async def start_events(self) -> None:
+        """Begin a stream of events."""
+        self.started = True
+        headers = [*SSE_HEADERS, (b"x-request-id", self._id)]
+        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+
+    async def send_events(self, piece: bytes, *, more: bool) -> None:
+        """Send whole events."""
+        await self._send({"type": "http.response.body", "body": piece, "more_body": more})
+
+
+class Endpoint:
+    """An ASGI app for one path: guards it, picks the handler by method, gives every failure the API's shape."""
+
+    def __init__(self, principals: Principals, handlers: Mapping[str, Handler]) -> None:
+        """Serve ``handlers`` by method."""
+        self._principals = principals
+        self._handlers = handlers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        call = Call(scope, receive, send)
+        try:
+            client: tuple[str, int] | None = scope.get("client")
+            peer = None if client is None else client[0]
+            call.principal = self._principals.identify(call.header(b"authorization"), peer, call.header(b"origin"))
+            await self._handlers.get(scope["method"], self._no_handler)(call)
+        except WireError as refused:
+            await self._refuse(call, refused)
+        except HTTPException as refused:
+            await self._refuse(call, WireError(refused.status_code, refused.detail))
+        except ClientGone:
+            logger.debug("A client went away before it was answered.")
+        except Exception as error:
+            logger.exception("A request failed: %s", type(error).__name__)
+            await self._refuse(call, agent_failed())
+
+    async def _no_handler(self, call: Call) -> None:
+        if not self._handlers:
+            raise WireError(404, f"There is nothing at {call.scope['path'][:256]}.")
+        allowed = {"allow": ", ".join(self._handlers)}
+        raise WireError(405, "This path does not take that method.", headers=allowed)
+
+    async def _refuse(self, call: Call, refused: WireError) -> None:
+        if call.started:  # half an answer cannot be taken back: cut it off, so that nobody takes it for a whole one
+            raise refused
+        await call.answer(refused.status, refused.body(), refused.headers)
+
+
+class OnDisconnect:
+    """Call ``gone`` when the client closes the connection; inside ``async with``, once the body was read.
+
+    The watch begins after ``grace`` seconds: most answers are out before it costs anything.
+    """
+
+    def __init__(self, receive: Receive, gone: Callable[[], object], *, grace: float = 0.02) -> None:
+        """Prepare to watch."""
+        self._receive = receive
+        self._gone = gone
+        self._grace = grace
+        self._watcher: asyncio.Task[None] | None = None
+        self.noticed = False
+
+    async def __aenter__(self) -> Self:
+        """Begin the grace."""
+        self._timer = asyncio.get_running_loop().call_later(self._grace, self._begin)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop watching."""
+        self._timer.cancel()
+        if self._watcher is not None:
+            self._watcher.cancel()
+
+    def _begin(self) -> None:
+        self._watcher = asyncio.get_running_loop().create_task(self._watch())
+
+    async def _watch(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self.noticed = True
+        self._gone()
+
+
+def _within(body: bytes, limit: int) -> bytes:
+    if len(body) > limit:
+        raise _too_large(limit)
+    return body
+
+
+def _too_large(limit: int) -> WireError:
+    return WireError(413, f"The body is larger than {limit} bytes.", code="request_too_large")

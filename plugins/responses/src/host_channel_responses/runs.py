@@ -1,0 +1,184 @@
+"""Responses being made piece by piece: each has a task and a log of its own, whoever reads it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+import msgspec
+
+from agent_framework_hosting import Accepted, Reply
+
+from . import events
+from .encoding import Json
+from .errors import WireError
+from .events import Event
+from .log import EventLog
+from .response_object import CANCELLED, FAILED, INTERRUPTED, Ending, ended
+from .turns import Begun, Turns, ending_of_result
+
+logger = logging.getLogger(__name__)
+
+SHUT_DOWN = Ending("failed", error=INTERRUPTED)
+
+
+@dataclass(slots=True, eq=False)
+class Run:
+    """One response under way. ``cancel_as`` says how it ends when its task is cancelled."""
+
+    begun: Begun
+    log: EventLog
+    task: asyncio.Task[None] | None = None
+    cancel_as: Ending = CANCELLED
+    readers: int = 0
+    response: Json = field(default_factory=dict[str, object])
+
+    def cancel(self, ending: Ending = CANCELLED) -> None:
+        """Stop the run; it ends as ``ending``."""
+        self.cancel_as = ending
+        if self.task is not None and not self.task.done():
+            self.task.cancel()
+
+    async def done(self) -> None:
+        """Wait until the run has ended and is stored."""
+        if self.task is not None:
+            await asyncio.wait([self.task])
+
+
+class Runs:
+    """Start runs, find them by principal and id, and hold the logs of finished ones as long as they fit."""
+
+    def __init__(self, turns: Turns, *, max_log_bytes: int, max_held_bytes: int) -> None:
+        """Run turns of one channel."""
+        self._turns = turns
+        self._max_log_bytes = max_log_bytes
+        self._max_held_bytes = max_held_bytes
+        self._live: dict[tuple[str, str], Run] = {}
+        self._held: OrderedDict[tuple[str, str], EventLog] = OrderedDict()
+        self._held_bytes = 0
+
+    def live(self, principal: str, response_id: str) -> Run | None:
+        """Return a run that has not ended."""
+        return self._live.get((principal, response_id))
+
+    def log(self, principal: str, response_id: str) -> EventLog | None:
+        """Return the log of a response, running or ended, while it is held."""
+        run = self._live.get((principal, response_id))
+        return self._held.get((principal, response_id)) if run is None else run.log
+
+    def forget(self, principal: str, response_id: str) -> None:
+        """Drop the log of a deleted response."""
+        log = self._held.pop((principal, response_id), None)
+        if log is not None:
+            self._held_bytes -= log.size
+
+    async def attach(self, begun: Begun) -> Run:
+        """Start a run of the foreground; raises ``WireError`` when the host does not take the turn."""
+        outcome = await self._turns.dispatch(begun)
+        return self._start(begun, outcome)
+
+    async def detach(self, begun: Begun) -> Run:
+        """Start a run of the background: it is on record before this returns, and no reader's leaving ends it."""
+        await self._turns.gate(begun.principal)
+        body = msgspec.json.encode(begun.opening)
+        record = self._turns.record(begun, Ending("queued"), body)
+        await self._turns.records.start(begun.principal, begun.id, record)
+        return self._start(begun, None)
+
+    async def fail_left_behind(self) -> None:
+        """End, visibly, what a process that was killed left unfinished."""
+        now = int(time.time())
+        left = await self._turns.records.fail_left_behind(lambda response: ended(response, SHUT_DOWN, (), now))
+        if left:
+            logger.warning("Background responses were cut off by a stop and have failed: %d", left)
+
+    async def shut_down(self) -> None:
+        """End what still runs, visibly."""
+        runs = list(self._live.values())
+        for run in runs:
+            run.cancel(SHUT_DOWN)
+        for run in runs:
+            await run.done()
+
+    def _start(self, begun: Begun, outcome: Reply | Accepted | None) -> Run:
+        run = Run(begun, EventLog(self._max_log_bytes), response=begun.opening)
+        self._live[begun.principal, begun.id] = run
+        run.log.append([events.lifecycle("created", run.response)])
+        run.task = asyncio.create_task(self._play(run, outcome))
+        return run
+
+    async def _play(self, run: Run, outcome: Reply | Accepted | None) -> None:
+        """Run one turn to its end, whatever that is, and store it before the last event goes out."""
+        try:
+            ending = await self._ending(run, outcome)
+        except asyncio.CancelledError:
+            ending = run.cancel_as
+        except WireError as refused:
+            ending = FAILED
+            logger.warning("A background response was refused: %s", refused.code)
+        except Exception as error:
+            ending = FAILED
+            logger.error("The agent failed during a stream: %s", type(error).__name__)  # noqa: TRY400 - its text may hold secrets
+            logger.debug("The failure", exc_info=error)
+        try:
+            await self._end(run, ending)
+        finally:
+            key = (run.begun.principal, run.begun.id)
+            self._live.pop(key, None)
+            run.log.end()
+            if run.begun.turn.store:
+                self._hold(key, run.log)
+
+    async def _ending(self, run: Run, outcome: Reply | Accepted | None) -> Ending:
+        begun, turns = run.begun, self._turns
+        if begun.turn.background:
+            run.log.append([events.lifecycle("queued", begun.opening)])
+            outcome = await turns.dispatch(begun)
+            run.response = {**begun.opening, "status": "in_progress"}
+        run.log.append([events.lifecycle("in_progress", run.response)])
+        if isinstance(outcome, Accepted):
+            return turns.take_accepted(begun)
+        if outcome is None or outcome.stream is None:
+            return turns.take_result(begun, None if outcome is None else outcome.result)
+        projection, log = begun.projection, run.log
+        async with outcome.stream as stream:
+            async for update in stream:
+                made = projection.feed(update)
+                if made:
+                    log.append(made)
+            result = await stream.get_final_response()
+        if projection.failed:
+            return FAILED
+        ending = ending_of_result(result)
+        log.append(projection.finish("completed" if ending.status == "completed" else "incomplete"))
+        return ending
+
+    async def _end(self, run: Run, ending: Ending) -> None:
+        begun = run.begun
+        last: list[Event] = []
+        if ending.status in ("failed", "cancelled"):
+            last += begun.projection.finish("incomplete")
+        try:
+            _, response = await self._turns.keep(begun, ending)
+        except Exception as error:
+            logger.exception("A response could not be stored: %s", type(error).__name__)
+            _, response = await self._turns.unkept(begun, FAILED)
+            ending = FAILED
+        run.response = response
+        if ending.status == "failed":
+            message = str((ending.error or {})["message"])
+            last.append(events.failure(message=message))
+        name = "failed" if ending.status == "cancelled" else ending.status
+        run.log.append([*last, events.lifecycle(name, response)])
+
+    def _hold(self, key: tuple[str, str], log: EventLog) -> None:
+        if not log.whole:
+            return
+        self._held[key] = log
+        self._held_bytes += log.size
+        while self._held_bytes > self._max_held_bytes:
+            _, gone = self._held.popitem(last=False)
+            self._held_bytes -= gone.size

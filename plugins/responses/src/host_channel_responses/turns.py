@@ -1,0 +1,213 @@
+"""One response from request to record: what is run, what it looks like, what is kept of it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
+
+import msgspec
+from starlette.requests import Request
+
+from agent_framework_hosting import (
+    Accepted,
+    ChannelContext,
+    ChannelIdentity,
+    ChannelRequest,
+    Denied,
+    Failed,
+    HostedRunResult,
+    LinkRequired,
+    Reply,
+)
+
+from .agent_options import agent_options, host_tool_names
+from .config import ResponsesOptions
+from .continuation import Continuation, continuation_of, unknown_approval
+from .encoding import Json, encode
+from .errors import WireError, agent_failed
+from .ids import new_id, new_response_id
+from .outcomes import from_outcome
+from .parsing import TurnRequest
+from .projection import Projection, Shown
+from .records import Record, Records
+from .response_object import FAILED, Ending, ended, ending_of, opening
+from .whole_answer import messages_of_result
+
+if TYPE_CHECKING:
+    from agent_framework import AgentResponse, WorkflowRunResult
+
+ELSEWHERE = "Your message was accepted. The answer is delivered elsewhere."
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A response that has an id and a place to run in."""
+
+    id: str
+    principal: str
+    turn: TurnRequest
+    place: Continuation
+    request: ChannelRequest
+    opening: Json = field(hash=False)
+    projection: Projection = field(hash=False)
+
+
+class Turns:
+    """Begin responses, run them whole, and keep how they ended."""
+
+    def __init__(self, context: ChannelContext, options: ResponsesOptions, records: Records, *, channel: str) -> None:
+        """Serve one channel; ``channel`` names it."""
+        self.context = context
+        self.options = options
+        self.records = records
+        self._channel = channel
+
+    @property
+    def model(self) -> str:
+        """The model's name on the wire."""
+        name: object = self.options.model or getattr(self.context.target, "name", None)
+        return name if isinstance(name, str) and name else "agent"
+
+    async def begin(self, principal: str, turn: TurnRequest, http: Request | None) -> Begun:
+        """Check a request against what it continues; raises ``WireError``. Nothing is run."""
+        if self.options.known_models_only and turn.model not in (None, self.model):
+            raise WireError(404, f"The model {turn.model} does not exist here.", code="model_not_found", param="model")
+        response_id = new_response_id()
+        place = await continuation_of(
+            turn,
+            self.records,
+            principal=principal,
+            response_id=response_id,
+            shared_session=self.options.shared_session,
+        )
+        wanted = agent_options(turn, self.options, self._tools_of_host())
+        request = ChannelRequest(
+            channel=self._channel,
+            operation="message.create",
+            input=_input(place),
+            identity=self.identity(principal),
+            session=place.session,
+            session_mode=place.session_mode,
+            options=wanted,
+            stream=turn.stream or turn.background,
+            attributes={
+                "response_id": response_id,
+                "previous_response_id": turn.previous_response_id,
+                "protocol_request": http,
+            },
+        )
+        shown = Shown(
+            functions=turn.tools.names,
+            host_tools=self.options.show_tool_calls,
+            summaries=self.options.show_reasoning and turn.wants_reasoning,
+            encrypted=self.options.show_reasoning and "reasoning.encrypted_content" in turn.include,
+            structured=turn.text_format is not None,
+        )
+        status = "queued" if turn.background else "in_progress"
+        response = opening(turn, response_id=response_id, created_at=int(time.time()), model=self.model, status=status)
+        return Begun(response_id, principal, turn, place, request, response, Projection(shown, new_id))
+
+    def identity(self, principal: str) -> ChannelIdentity:
+        """Return the principal as the host knows speakers."""
+        return ChannelIdentity(self._channel, principal)
+
+    async def gate(self, principal: str) -> str:
+        """Pass the host's gate for anything that runs no turn; return the isolation key, or raise ``WireError``."""
+        verdict = await self.context.authorize(self.identity(principal))
+        if isinstance(verdict, Denied | LinkRequired):
+            raise from_outcome(verdict)
+        return verdict.isolation_key
+
+    async def dispatch(self, begun: Begun) -> Reply | Accepted:
+        """Hand a turn to the host; raises ``WireError`` for every outcome without an answer."""
+        claimed = await self._claim(begun)
+        outcome = await self.context.dispatch(begun.request)
+        if isinstance(outcome, Reply | Accepted):
+            return outcome
+        if not (isinstance(outcome, Failed) and outcome.status_code == 500):
+            await self.records.release_approvals(begun.principal, claimed)  # nothing was run
+        raise from_outcome(outcome)
+
+    async def whole(self, begun: Begun) -> bytes:
+        """Run a turn to its end and return the response as JSON; raises ``WireError`` when it failed."""
+        outcome = await self.dispatch(begun)
+        ending = self.take_accepted(begun) if isinstance(outcome, Accepted) else self.take_result(begun, outcome.result)
+        body, _ = await self.keep(begun, ending)
+        if ending is FAILED:
+            raise agent_failed()
+        return body
+
+    def take_accepted(self, begun: Begun) -> Ending:
+        """Answer with a fixed status message: the real answer goes elsewhere."""
+        from agent_framework import Message  # noqa: PLC0415 - only needed on this path
+
+        begun.projection.feed_whole([Message("assistant", [ELSEWHERE])])
+        begun.projection.finish()
+        return ending_of(None, None)
+
+    def take_result(self, begun: Begun, result: HostedRunResult[AgentResponse | WorkflowRunResult] | None) -> Ending:
+        """Project a whole result and return how it ended."""
+        if result is None:
+            return FAILED
+        begun.projection.feed_whole(messages_of_result(result.result))
+        ending = ending_of_result(result)
+        begun.projection.finish("completed" if ending.status == "completed" else "incomplete")
+        return FAILED if begun.projection.failed else ending
+
+    async def keep(self, begun: Begun, ending: Ending) -> tuple[bytes, Json]:
+        """Store how a response ended before anybody is told; return the object, encoded and not."""
+        output = begun.projection.output.items
+        response = ended(begun.opening, ending, output, int(time.time()))
+        body = encode(response)
+        if begun.turn.store:
+            await self.records.save(begun.principal, begun.id, self.record(begun, ending, body), output)
+        elif begun.place.session is not None and begun.place.session_mode == "auto":
+            isolation_key = await self.gate(begun.principal)
+            await self.context.reset_session(isolation_key, key=begun.id)
+        return body, response
+
+    async def unkept(self, begun: Begun, ending: Ending) -> tuple[bytes, Json]:
+        """Return the object of a response that could not be stored."""
+        response = ended(begun.opening, ending, begun.projection.output.items, int(time.time()))
+        return encode(response), response
+
+    def record(self, begun: Begun, ending: Ending, body: bytes) -> Record:
+        """Return what is stored of a response."""
+        went_well = ending.status in ("completed", "incomplete")
+        projection = begun.projection
+        return Record(
+            response=msgspec.Raw(body),
+            input=list(begun.place.items),
+            status=ending.status,
+            session=begun.place.kept_as if went_well else begun.place.base,
+            parent=begun.turn.previous_response_id,
+            calls=projection.pending_calls,
+            approvals={key: asked.to_dict() for key, asked in projection.approvals.items()},
+            background=begun.turn.background,
+        )
+
+    async def _claim(self, begun: Begun) -> list[str]:
+        claimed: list[str] = []
+        for approval_id in begun.place.approvals:
+            if not await self.records.claim_approval(begun.principal, approval_id):
+                await self.records.release_approvals(begun.principal, claimed)
+                raise unknown_approval(approval_id)
+            claimed.append(approval_id)
+        return claimed
+
+    def _tools_of_host(self) -> frozenset[str]:
+        return host_tool_names(self.context.target)
+
+
+def ending_of_result(result: HostedRunResult[AgentResponse | WorkflowRunResult]) -> Ending:
+    """Return how a run ended, from its final result."""
+    inner = result.result
+    reason = cast("str | None", getattr(inner, "finish_reason", None))
+    return ending_of(reason, getattr(inner, "usage_details", None))
+
+
+def _input(place: Continuation) -> object:
+    from .messages import messages_of  # noqa: PLC0415 - brings agent_framework, which an unused channel need not load
+
+    return messages_of(place.items, place.approvals)
