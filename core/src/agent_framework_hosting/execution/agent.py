@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from agent_framework import AgentResponse, AgentResponseUpdate, AgentSession, ResponseStream
 
@@ -22,7 +22,7 @@ AgentStream: TypeAlias = "ResponseStream[AgentResponseUpdate, AgentResponse]"
 
 
 class AgentExecution:
-    """Run an ``Agent``, or anything with its ``run``: options and session go where the signature has a place for them."""
+    """Run an ``Agent``, or anything with its ``run``; options and session go where the signature takes them."""
 
     output_types: Sequence[type] = ()
 
@@ -100,9 +100,9 @@ class _AgentRun:
         if self._stream is None:
             raise RuntimeError("The run was never started.")
         response: object = await self._stream.get_final_response()
-        if not isinstance(response, AgentResponse):
+        if isinstance(response, list):  # a stream without a finaliser ends in its updates
             response = AgentResponse.from_updates(self._stream.updates)
-        return result_of(response, self._turn)
+        return result_of(cast("object", response), self._turn)
 
     async def close(self) -> None:
         try:
@@ -120,8 +120,9 @@ def result_of(response: object, turn: TurnInput) -> HostedRunResult[TargetResult
     """Wrap what an agent answered; agents without context providers get their note here."""
     if not isinstance(response, AgentResponse):
         raise TypeError(f"The agent's run returned {type(response).__name__}; it must return an AgentResponse.")
-    stamp_answer(response.messages, turn.answer_envelope)
-    return HostedRunResult(response, session=turn.session)
+    answer = cast("AgentResponse", response)
+    stamp_answer(answer.messages, turn.answer_envelope)
+    return HostedRunResult(answer, session=turn.session)
 
 
 async def _stream_from(answer: object) -> AgentStream:
@@ -130,7 +131,8 @@ async def _stream_from(answer: object) -> AgentStream:
     if isinstance(answer, ResponseStream):
         return answer  # type: ignore[reportUnknownVariableType]
     if isinstance(answer, AgentResponse):  # the agent cannot stream
-        return ResponseStream(_each(answer), finalizer=lambda _: answer)
+        whole = cast("AgentResponse", answer)
+        return ResponseStream(_each(whole), finalizer=lambda _: whole)
     if isinstance(answer, AsyncIterable):
         return ResponseStream(answer, finalizer=AgentResponse.from_updates)  # type: ignore[reportUnknownArgumentType]
     raise TypeError(

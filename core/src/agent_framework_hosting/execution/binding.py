@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 import uuid
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack
+from typing import cast
 
 from ..model.request import ChannelRequest
 from .teardown import log_teardown, teardown, uninterrupted
@@ -23,7 +25,7 @@ class Bindings:
     async def enter(self, target: object, request: ChannelRequest) -> None:
         """Bind every provider that can be bound, in the agent's order; releases them again when one fails."""
         found: object = getattr(target, "context_providers", None)
-        providers: tuple[object, ...] = tuple(found) if isinstance(found, (list, tuple)) else ()  # type: ignore[reportUnknownArgumentType]
+        providers = cast("Sequence[object]", found) if isinstance(found, (list, tuple)) else ()
         bindable = [
             bind for bind in (getattr(one, "bind_request_context", None) for one in providers) if callable(bind)
         ]

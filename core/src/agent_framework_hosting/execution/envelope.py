@@ -38,7 +38,7 @@ def stamp_answer(messages: Iterable[Message], answer_envelope: Mapping[str, obje
 
 
 def stamp_question(messages: Sequence[Message], envelope: Mapping[str, object]) -> list[Message]:
-    """Return the messages with the note on a copy of the last user message, or of the last one when none is a user's."""
+    """Return the messages with the note on a copy of the last user message (of the last one when none is a user's)."""
     noted = list(messages)
     if not noted or not envelope:
         return noted

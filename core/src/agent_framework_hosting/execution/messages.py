@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 from agent_framework import Content, Message
 
@@ -14,7 +15,7 @@ def messages_of_input(given: object) -> list[Message]:
 
     Raises ``TargetInputError`` for anything else.
     """
-    pieces: Sequence[object] = given if isinstance(given, (list, tuple)) else (given,)  # type: ignore[reportUnknownVariableType]
+    pieces = cast("Sequence[object]", given) if isinstance(given, (list, tuple)) else (given,)
     messages: list[Message] = []
     open_message: list[str | Content] = []
     for piece in pieces:

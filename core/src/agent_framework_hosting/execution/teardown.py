@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 
 import anyio
 
@@ -23,7 +23,7 @@ def log_teardown(error: BaseException, what: str) -> None:
 
 
 @contextmanager
-def teardown(what: str) -> Iterator[None]:
+def teardown(what: str) -> Generator[None]:
     """Contain and log whatever the block raises, except cancellation."""
     try:
         yield
@@ -31,12 +31,8 @@ def teardown(what: str) -> Iterator[None]:
         log_teardown(error, what)
 
 
-def uninterrupted() -> AbstractAsyncContextManager[None]:
-    """Let the block finish although its task is being cancelled, within ten seconds."""
-    return _uninterrupted()
-
-
 @asynccontextmanager
-async def _uninterrupted() -> AsyncIterator[None]:
+async def uninterrupted() -> AsyncGenerator[None]:
+    """Let the block finish although its task is being cancelled, within ten seconds."""
     with anyio.move_on_after(_PATIENCE_SECONDS, shield=True):
         yield

@@ -18,13 +18,17 @@ from ..model.result import HostedRunResult
 class TurnInput:
     """Everything one run needs.
 
-    ``request`` is what the run hooks left. ``envelope`` is written on the last user message and ``answer_envelope``
-    on every answer message, both under ``additional_properties["hosting"]``; both hold JSON values only.
+    ``request`` is what the run hooks left. The conversation is ``isolation_key``'s, or its thread ``key``, which starts
+    as a copy of the thread ``parent``; None as isolation key: nothing is kept. ``envelope`` is written on the last
+    user message and ``answer_envelope`` on every answer message, both under ``additional_properties["hosting"]``; both
+    hold JSON values only.
     """
 
     request: ChannelRequest
     session: AgentSession | None = None
     isolation_key: str | None = None
+    key: str | None = None
+    parent: str | None = None
     envelope: Mapping[str, object] = field(default_factory=dict[str, object])
     answer_envelope: Mapping[str, object] = field(default_factory=dict[str, object])
 
@@ -42,7 +46,7 @@ class Execution(Protocol):
         ...
 
     async def run(self, turn: TurnInput) -> HostedRunResult[TargetResult]:
-        """Run to the end. Raises ``TargetInputError`` for input the target cannot take, and whatever the target raises."""
+        """Run to the end. Raises ``TargetInputError`` for input the target cannot take, else what the target raises."""
         ...
 
     def stream(self, turn: TurnInput, *, transforms: Sequence[ChannelStreamTransformHook] = ()) -> HostedStream:

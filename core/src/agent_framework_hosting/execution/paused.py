@@ -1,0 +1,124 @@
+"""What a workflow keeps between two turns of a conversation, in checkpoints or, for open questions, in memory."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from agent_framework import Workflow, WorkflowCheckpoint, WorkflowEvent
+
+from .checkpoints import Checkpoints, Scope, label_of
+from .instances import Instances
+from .pending import Questions
+from .run_storage import RunStorage
+from .turn import TurnInput
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """A workflow ready for its next turn.
+
+    ``storage`` is None when nothing of the turn is checkpointed; ``storage.restored`` is what it still has to restore.
+    ``questions`` are open, in the order they were asked.
+    """
+
+    workflow: Workflow
+    scope: Scope | None
+    storage: RunStorage | None = None
+    questions: Questions = field(default_factory=dict[str, WorkflowEvent])
+
+
+class Memory:
+    """Resume conversations. Workflows that wait for an answer and have no checkpoint stay alive, the latest 1000."""
+
+    _ALIVE = 1000
+
+    def __init__(self, instances: Instances, checkpoints: Checkpoints | None) -> None:
+        self._instances = instances
+        self._checkpoints = checkpoints
+        self._waiting: OrderedDict[Scope, tuple[Workflow, Questions]] = OrderedDict()
+
+    async def resume(self, turn: TurnInput) -> Resumption:
+        """Return a workflow for this turn, with what its conversation left."""
+        if turn.isolation_key is None:
+            return Resumption(self._instances.fresh(), None)
+        own = Scope(turn.isolation_key, turn.key)
+        start = own if turn.parent is None else Scope(turn.isolation_key, turn.parent)
+        waiting = self._waiting.get(start)
+        storage = await self._storage(own, start)
+        if waiting is not None:
+            # Alive, it needs nothing restored.
+            return Resumption(waiting[0], own, None if storage is None else RunStorage(None), waiting[1])
+        workflow = self._instances.fresh()
+        restored = None if storage is None else storage.restored
+        return Resumption(workflow, own, storage, {} if restored is None else restored.pending_request_info_events)
+
+    def take(self, turn: TurnInput) -> None:
+        """Remove a live workflow that is about to be answered: it can be answered once."""
+        if turn.isolation_key is not None:
+            self._waiting.pop(Scope(turn.isolation_key, turn.parent if turn.parent is not None else turn.key), None)
+
+    async def keep(self, resumed: Resumption, questions: Questions) -> None:
+        """Store what the turn left. A failure is logged: the answer stands."""
+        scope, storage = resumed.scope, resumed.storage
+        if scope is None:
+            return
+        if await self._stored(scope, resumed.workflow, storage) or not questions:
+            return
+        self._waiting[scope] = (resumed.workflow, questions)
+        self._waiting.move_to_end(scope)
+        while len(self._waiting) > self._ALIVE:
+            self._waiting.popitem(last=False)
+
+    async def forget(self, scope: Scope) -> None:
+        """Remove a thread's state, or without a key everything of the person."""
+        for known in list(self._waiting):
+            if known.isolation_key == scope.isolation_key and scope.key in (None, known.key):
+                del self._waiting[known]
+        if self._checkpoints is not None:
+            await self._checkpoints.forget(scope, label_of(self._instances.sample))
+
+    async def _storage(self, own: Scope, start: Scope) -> RunStorage | None:
+        if self._checkpoints is None:
+            return None
+        danger = self._checkpoints.refuses(own) or self._checkpoints.refuses(start)
+        if danger is not None:
+            logger.warning(
+                "This isolation_key (or the thread in it) cannot name a checkpoint directory: %s. The run goes on "
+                "without checkpoints; have the identity resolver return another key.",
+                danger,
+            )
+            return None
+        sample = self._instances.sample
+        found = await self._checkpoints.latest(start, label_of(sample))
+        return RunStorage(None if found is None else _usable(found, sample))
+
+    async def _stored(self, scope: Scope, workflow: Workflow, storage: RunStorage | None) -> bool:
+        if self._checkpoints is None or storage is None or storage.settled is None:
+            return False
+        try:
+            await self._checkpoints.keep(scope, label_of(workflow), storage.settled)
+        except Exception:
+            logger.exception(
+                "A workflow's checkpoint could not be stored, so its conversation will not survive a restart. Types "
+                "of your own in executor state need agent_framework.register_checkpoint_type.",
+                extra={"workflow": workflow.name},
+            )
+            return False
+        return True
+
+
+def _usable(checkpoint: WorkflowCheckpoint, workflow: Workflow) -> WorkflowCheckpoint | None:
+    if checkpoint.graph_signature_hash != workflow.graph_signature_hash:
+        reason = "the workflow's graph has changed since"
+    elif not (checkpoint.state or checkpoint.pending_request_info_events):
+        reason = "it is empty"
+    else:
+        return checkpoint
+    logger.warning(
+        "A workflow checkpoint restored nothing: %s. The run starts afresh.", reason, extra={"workflow": workflow.name}
+    )
+    return None

@@ -1,0 +1,171 @@
+"""Run a workflow."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from typing import TypeAlias, cast
+
+from agent_framework import (
+    AgentResponseUpdate,
+    AgentSession,
+    ResponseStream,
+    WorkflowEvent,
+    WorkflowRunResult,
+    WorkflowRunState,
+)
+
+from ..hookspecs import ChannelStreamTransformHook
+from ..model.outcome import HostedStream, TargetResult
+from ..model.result import HostedRunResult
+from .adapt import adapt_input
+from .checkpoints import Checkpoints, Scope
+from .declared import declared_classes
+from .instances import Instances
+from .paused import Memory, Resumption
+from .pending import Questions, answers_in
+from .pull import stream_of
+from .stream import event_updates
+from .teardown import log_teardown, teardown
+from .turn import TurnInput
+from .workflow_result import asked_again, whole_result
+
+WorkflowStream: TypeAlias = ResponseStream[WorkflowEvent, WorkflowRunResult]
+
+_IDLE = (WorkflowRunState.IDLE, WorkflowRunState.IDLE_WITH_PENDING_REQUESTS)
+
+
+class WorkflowExecution:
+    """Run a workflow, a fresh instance for every turn, continuing where its conversation stands."""
+
+    def __init__(self, instances: Instances, checkpoints: Checkpoints | None) -> None:
+        self._memory = Memory(instances, checkpoints)
+        self.output_types: Sequence[type] = declared_classes(instances.sample)
+
+    def new_session(self, session_id: str) -> AgentSession | None:
+        """Return a session: the workflow does not use it, the host knows the conversation's threads by it."""
+        return AgentSession(session_id=session_id)
+
+    async def run(self, turn: TurnInput) -> HostedRunResult[TargetResult]:
+        """Run to the end."""
+        return await _WorkflowRun(self._memory, turn).whole()
+
+    def stream(self, turn: TurnInput, *, transforms: Sequence[ChannelStreamTransformHook] = ()) -> HostedStream:
+        """Run piece by piece."""
+        return stream_of(_WorkflowRun(self._memory, turn), transforms)
+
+    async def reset(self, isolation_key: str, *, key: str | None = None) -> None:
+        """Forget open questions and checkpoints."""
+        await self._memory.forget(Scope(isolation_key, key))
+
+
+class _WorkflowRun:
+    """One run, whole or streamed."""
+
+    def __init__(self, memory: Memory, turn: TurnInput) -> None:
+        self._memory = memory
+        self._turn = turn
+        self._resumed: Resumption | None = None
+        self._answered: Mapping[str, object] = {}
+        self._stream: WorkflowStream | None = None
+
+    async def whole(self) -> HostedRunResult[TargetResult]:
+        resumed, arguments = await self._prepare()
+        if arguments is None:
+            return HostedRunResult(asked_again(resumed.questions))
+        run = cast("Callable[..., Awaitable[WorkflowRunResult]]", resumed.workflow.run)
+        result = await run(**arguments)
+        return await self._settle(list(result), result.status_timeline())
+
+    async def open(self) -> AsyncIterator[AgentResponseUpdate]:
+        resumed, arguments = await self._prepare()
+        if arguments is None:
+            return _Updates(None, list(resumed.questions.values()))
+        run = cast("Callable[..., WorkflowStream]", resumed.workflow.run)
+        self._stream = run(stream=True, **arguments)
+        return _Updates(self._stream, [])
+
+    async def finish(self) -> HostedRunResult[TargetResult]:
+        if self._resumed is None:
+            raise RuntimeError("The run was never started.")
+        if self._stream is None:
+            return HostedRunResult(asked_again(self._resumed.questions))
+        try:
+            result = await self._stream.get_final_response()
+        except RuntimeError as error:
+            log_teardown(error, "workflow")
+            updates = self._stream.updates
+            result = WorkflowRunResult(
+                [event for event in updates if event.type not in ("started", "status")],
+                [event for event in updates if event.type == "status"],
+            )
+        return await self._settle(list(result), result.status_timeline())
+
+    async def close(self) -> None:
+        if self._stream is not None:
+            with teardown("workflow"):
+                await self._stream.close()
+
+    def drop(self) -> None:
+        """Do nothing: a workflow holds nothing but its stream."""
+
+    async def _prepare(self) -> tuple[Resumption, dict[str, object] | None]:
+        """Return the workflow and what to run it with; None when open questions were not answered."""
+        request = self._turn.request
+        resumed = self._resumed = await self._memory.resume(self._turn)
+        arguments: dict[str, object] = {}
+        if resumed.storage is not None:
+            arguments["checkpoint_storage"] = resumed.storage
+        answers = answers_in(request, resumed.questions)
+        if answers is not None:
+            self._answered = answers
+            self._memory.take(self._turn)
+            arguments["responses"] = answers
+            if resumed.storage is not None and resumed.storage.restored is not None:
+                arguments["checkpoint_id"] = resumed.storage.restored.checkpoint_id
+        elif resumed.questions:
+            return resumed, None
+        else:
+            arguments["message"] = adapt_input(request.input, resumed.workflow, self._turn.envelope)
+            if resumed.storage is not None and resumed.storage.restored is not None:
+                restored = resumed.storage.restored.checkpoint_id
+                await resumed.workflow.run(checkpoint_id=restored, checkpoint_storage=resumed.storage)
+        return resumed, arguments
+
+    async def _settle(self, events: list[WorkflowEvent], status: list[WorkflowEvent]) -> HostedRunResult[TargetResult]:
+        if self._resumed is None:
+            raise RuntimeError("The run was never started.")
+        left = {key: value for key, value in self._resumed.questions.items() if key not in self._answered}
+        result = whole_result(events, status, left, self._turn.answer_envelope)
+        questions: Questions = {event.request_id: event for event in result.get_request_info_events()}
+        await self._memory.keep(self._resumed, questions)
+        return HostedRunResult(result)
+
+
+class _Updates:
+    """A workflow's events as updates. Errors after the workflow has come to rest belong to its teardown."""
+
+    def __init__(self, events: WorkflowStream | None, first: Sequence[WorkflowEvent]) -> None:
+        self._events = events
+        self._ready = deque(update for event in first for update in event_updates(event))
+        self._at_rest = False
+
+    def __aiter__(self) -> _Updates:
+        return self
+
+    async def __anext__(self) -> AgentResponseUpdate:
+        while not self._ready:
+            if self._events is None:
+                raise StopAsyncIteration
+            try:
+                event = await anext(self._events)
+            except RuntimeError as error:
+                if not self._at_rest:
+                    raise
+                log_teardown(error, "workflow")
+                raise StopAsyncIteration from error
+            if event.type == "status":
+                self._at_rest = event.state in _IDLE
+            else:
+                self._ready.extend(event_updates(event))
+        return self._ready.popleft()
