@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 
-from ..model.identity import ChannelIdentity
+from ..model.identity import ChannelIdentity, shortened
 from ..model.verdict import Allowed, AuthorizationOutcome, Denied
 
 logger = logging.getLogger("agent_framework_hosting.authorization")
 
 _NAMES = {"Allowed": "allowed", "LinkRequired": "link_required", "Denied": "denied"}
-
-
-def shortened(identity: ChannelIdentity | None) -> str:
-    """Return 12 hex digits that stand for an identity in a log, the same ones every time."""
-    if identity is None:
-        return "anonymous"
-    return hashlib.blake2b(f"{identity.channel}\0{identity.native_id}".encode(), digest_size=6).hexdigest()
 
 
 def audit(channel: str, identity: ChannelIdentity | None, outcome: AuthorizationOutcome | None) -> None:
@@ -31,7 +23,7 @@ def audit(channel: str, identity: ChannelIdentity | None, outcome: Authorization
     name = "allowed" if outcome is None else _NAMES[type(outcome).__name__]
     reason = outcome.reason_code if isinstance(outcome, Denied) else None
     source = outcome.claim_source if isinstance(outcome, Allowed) else "none"
-    who = shortened(identity)
+    who = "anonymous" if identity is None else shortened(identity)
     fields = {
         "channel": channel,
         "identity": who,

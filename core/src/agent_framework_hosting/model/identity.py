@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -17,6 +18,12 @@ class ChannelIdentity:
     channel: str
     native_id: str
     attributes: Mapping[str, object] = field(default_factory=dict[str, object], hash=False)
+
+
+def shortened(identity: ChannelIdentity) -> str:
+    """Return 12 hex digits that stand for an identity in a log, the same ones every time."""
+    name = f"{identity.channel}\0{identity.native_id}".encode("utf-8", "replace")
+    return hashlib.blake2b(name, digest_size=6).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
