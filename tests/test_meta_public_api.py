@@ -18,7 +18,6 @@ ROOT = Path(__file__).resolve().parent.parent
 PUBLIC_NAMES = {
     "agent developer": """
         AgentFrameworkHost RuntimeMode
-        HostConfigurationError HostingError PluginError
     """,
     "channel author": """
         Channel ChannelCommand ChannelCommandContext ChannelContext ChannelContribution ChannelIdentity ChannelPush
