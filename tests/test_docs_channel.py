@@ -34,7 +34,7 @@ def run(*command: str, cwd: Path, **variables: str) -> str:
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The files of the page, laid out as the page says."""
     root = tmp_path_factory.mktemp("host-channel-webhook")
-    for found in re.finditer(FENCE, PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
+    for found in FILE.finditer(PAGE.read_text(encoding="utf-8")):
         name = found["name"]
         file = root / "src" / name if name.startswith("host_channel_webhook/") else root / name
         file.parent.mkdir(parents=True, exist_ok=True)
