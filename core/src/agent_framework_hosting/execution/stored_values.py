@@ -1,0 +1,166 @@
+"""Any value a result may hold as JSON and back. No class is looked up by a stored name: only known ones come back."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import TypeAlias, cast
+from uuid import UUID
+
+from agent_framework import AgentResponse, AgentResponseUpdate, Content, Message
+from pydantic import BaseModel
+from pydantic_core import PydanticSerializationError
+
+from ..errors import PushPayloadNotSerializable, UnreadableRecord
+
+Stored: TypeAlias = dict[str, object]
+Types: TypeAlias = Mapping[str, type]
+FrameworkValue: TypeAlias = "AgentResponse | AgentResponseUpdate | Message | Content"
+
+_FRAMEWORK: dict[str, type] = {
+    "agent_response": AgentResponse,
+    "agent_response_update": AgentResponseUpdate,
+    "message": Message,
+    "content": Content,
+}
+_NOT_STORED = "raw_representation"  # the provider's own object: never leaves the process
+
+
+def name_of(known: type) -> str:
+    """Return the name a class is stored under."""
+    return f"{known.__module__}:{known.__qualname__}"
+
+
+def encode_value(value: object, where: str) -> Stored:
+    """Return ``value`` with a tag that says what it is.
+
+    Takes JSON values, dates, UUIDs, decimals, lists, tuples, string-keyed mappings, dataclasses, pydantic models and
+    agent-framework's messages, contents and responses. Raises ``PushPayloadNotSerializable``, naming the place, for
+    anything else.
+    """
+    for tag, known in _FRAMEWORK.items():
+        if isinstance(value, known):
+            return {tag: encode_framework(cast("FrameworkValue", value), where)}
+    if isinstance(value, (list, tuple)):
+        tag = "tuple" if isinstance(value, tuple) else "list"
+        items = cast("Sequence[object]", value)
+        return {tag: [encode_value(item, f"{where}[{index}]") for index, item in enumerate(items)]}
+    if isinstance(value, dict):
+        return {"mapping": _encode_items(cast("dict[object, object]", value), where)}
+    return _encode_object(value, where) or {"json": plain(value, where)}
+
+
+def _encode_object(value: object, where: str) -> Stored | None:
+    if isinstance(value, BaseModel):
+        return {"model": name_of(type(value)), "data": plain(value, where)}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.init}
+        return {"dataclass": name_of(type(value)), "fields": _encode_items(fields, where)}
+    return {type(value).__name__: str(value)} if type(value) in _AS_TEXT else None
+
+
+def decode_value(stored: object, types: Types) -> object:
+    """Restore a value. An object whose class is not among ``types`` comes back as the mapping of its fields."""
+    if not isinstance(stored, dict) or not stored:
+        raise UnreadableRecord("A stored result holds a value without a tag.")
+    tag, data = next(iter(cast("Stored", stored).items()))
+    decode = _DECODERS.get(tag)
+    if decode is None:
+        raise UnreadableRecord("A stored result holds a value of a kind this host-core does not know.")
+    return decode(data, cast("Stored", stored), types)
+
+
+def _decode_model(name: object, stored: Stored, types: Types) -> object:
+    known = types.get(str(name))
+    if known is None or not issubclass(known, BaseModel):
+        return stored["data"]
+    return known.model_validate(stored["data"], by_name=True)
+
+
+def _decode_dataclass(name: object, stored: Stored, types: Types) -> object:
+    fields = _decode_items(stored["fields"], types)
+    known = types.get(str(name))
+    return fields if known is None else known(**fields)
+
+
+def _decode_list(items: object, _: Stored, types: Types) -> list[object]:
+    return [decode_value(item, types) for item in cast("list[object]", items)]
+
+
+_AS_TEXT: dict[type, Callable[[str], object]] = {
+    datetime: datetime.fromisoformat,
+    date: date.fromisoformat,
+    time: time.fromisoformat,
+    UUID: UUID,
+    Decimal: Decimal,
+}
+_DECODERS: dict[str, Callable[[object, Stored, Types], object]] = {
+    "json": lambda value, _, __: value,
+    "list": _decode_list,
+    "tuple": lambda items, stored, types: tuple(_decode_list(items, stored, types)),
+    "mapping": lambda items, _, types: _decode_items(items, types),
+    "model": _decode_model,
+    "dataclass": _decode_dataclass,
+    **{tag: lambda data, _, __, known=known: decode_framework(known, data) for tag, known in _FRAMEWORK.items()},
+    **{one.__name__: lambda text, _, __, read=read: read(cast("str", text)) for one, read in _AS_TEXT.items()},
+}
+
+
+def encode_framework(value: FrameworkValue, where: str) -> Stored:
+    """Return the ``to_dict`` form of one of agent-framework's own values, without its type and checked to be JSON."""
+    data = cast("Stored", plain(value.to_dict(), where))
+    if not isinstance(value, Content):
+        data.pop("type", None)  # a subclass names itself there, and could not be read back by its base
+    return data
+
+
+def decode_framework(known: type, data: object) -> object:
+    """Restore one of agent-framework's own values."""
+    restore = cast("Callable[[object], object]", getattr(known, "from_dict"))  # noqa: B009 - each of the four has it
+    try:
+        return restore(data)
+    except (TypeError, ValueError, AttributeError, KeyError) as error:
+        raise UnreadableRecord(f"A stored {known.__name__} is damaged.") from error
+
+
+def plain(value: object, where: str) -> object:
+    """Return ``value`` as JSON values only. Raises ``PushPayloadNotSerializable`` naming the place of what is none."""
+    if value is None or isinstance(value, (str, bool, int)):
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    if isinstance(value, BaseModel):
+        return _dumped(value, where)
+    if isinstance(value, Mapping):
+        items = cast("Mapping[object, object]", value).items()
+        return {_key(key, where): plain(one, f"{where}.{key}") for key, one in items if key != _NOT_STORED}
+    if isinstance(value, (list, tuple)):
+        return [plain(one, f"{where}[{index}]") for index, one in enumerate(cast("Sequence[object]", value))]
+    raise PushPayloadNotSerializable(
+        f"{where} is a {type(value).__name__}, which JSON cannot hold. Yield text, Content, Message, a dataclass or a "
+        "pydantic model instead, or give the channel a push_codec."
+    )
+
+
+def _dumped(value: BaseModel, where: str) -> object:
+    try:
+        return value.model_dump(mode="json")
+    except PydanticSerializationError as error:
+        raise PushPayloadNotSerializable(f"{where} is a {type(value).__name__} that JSON cannot hold.") from error
+
+
+def _encode_items(items: Mapping[object, object] | Mapping[str, object], where: str) -> Stored:
+    return {_key(key, where): encode_value(value, f"{where}.{key}") for key, value in items.items()}
+
+
+def _decode_items(items: object, types: Types) -> dict[str, object]:
+    return {name: decode_value(value, types) for name, value in cast("Stored", items).items()}
+
+
+def _key(key: object, where: str) -> str:
+    if isinstance(key, str):
+        return key
+    raise PushPayloadNotSerializable(f"{where} has a key of type {type(key).__name__}; JSON keys are text.")
