@@ -1,0 +1,1 @@
+"""Durable work: records, order, attempts, retries, dead letters."""

@@ -1,0 +1,311 @@
+"""The runner that works inside the host's own process, in memory or on the host's disk."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import os
+import time
+from collections import Counter
+from collections.abc import Mapping
+
+import msgspec
+
+from ..model.durable import DurableTaskPayloadMode, RetryPolicy, TaskHandle, TaskStatus
+from ..ports import DurableTaskHandler, PreparedTask, Put, Store
+from .agenda import Agenda, Entry
+from .attempt import LaneOf, OnUncertain, Reconcile, Registration
+from .attempts import Attempts
+from .ids import TaskIds
+from .ledger import TaskLedger
+from .live import LiveTaskTable
+from .payload import to_json
+from .record import NO_RECEIPT, TASKS, TaskRecord, task_codec
+from .table import TaskTable
+from .transitions import cancelled
+
+logger = logging.getLogger(__name__)
+
+MOST_AT_ONCE = 64
+_AFTER_CANCEL_SECONDS = 1.0
+
+
+class InProcessTaskRunner:
+    """Run durable tasks on the event loop: up to 64 at a time, one per lane, each lane in order.
+
+    ``state_dir`` is the directory of a store of the runner's own; ``store`` is one that the caller owns, opens and
+    closes, so that tasks commit together with their cause; with neither, tasks live in memory. Nothing is opened
+    before ``open``, ``schedule`` or ``resume``. ``terminal_cache_size`` bounds the succeeded tasks that are kept; dead
+    letters are kept until an operator drops them. At shutdown running attempts get ``shutdown_grace_seconds``.
+    """
+
+    def __init__(
+        self,
+        *,
+        default_retry_policy: RetryPolicy | None = None,
+        terminal_cache_size: int = 1024,
+        shutdown_grace_seconds: float = 5.0,
+        state_dir: str | os.PathLike[str] | None = None,
+        store: Store | None = None,
+    ) -> None:
+        if store is not None and state_dir is not None:
+            raise ValueError("InProcessTaskRunner takes state_dir or store, not both.")
+        if terminal_cache_size < 0 or shutdown_grace_seconds < 0:
+            raise ValueError(
+                "InProcessTaskRunner: terminal_cache_size and shutdown_grace_seconds must not be negative."
+            )
+        self._policy = default_retry_policy or RetryPolicy()
+        self._history_size = terminal_cache_size
+        self._grace = shutdown_grace_seconds
+        self._owns_store = store is None
+        self._store = _own_store(state_dir) if store is None else store
+        self._registrations: dict[str, Registration] = {}
+        self._ids = TaskIds()
+        self._sealed = False
+        self._opened = False
+        self._stopped = False
+        self._running: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._begin_afresh()
+
+    def _begin_afresh(self) -> None:
+        self._agenda = Agenda()
+        self._ledger = TaskLedger(self._store, self._history_size)
+        self._attempts = Attempts(self._ledger, self._registrations, lambda: self._stopped)
+        self._held: list[TaskRecord] | None = None
+        self._resumed = False
+
+    @property
+    def payload_mode(self) -> DurableTaskPayloadMode:
+        """JSON: payloads are mappings of JSON values."""
+        return DurableTaskPayloadMode.JSON
+
+    @property
+    def store(self) -> Store:
+        """Where the runner keeps its records."""
+        return self._store
+
+    @property
+    def tasks(self) -> TaskTable:
+        """The operator's operations, safe while the runner works."""
+        return LiveTaskTable(self._store, self._agenda, self._ledger, self._pump)
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of tasks by status; complete once ``resume`` has run."""
+        return self._ledger.counts
+
+    def register(
+        self,
+        name: str,
+        handler: DurableTaskHandler,
+        *,
+        lane: LaneOf | None = None,
+        on_uncertain: OnUncertain | None = None,
+        reconcile: Reconcile | None = None,
+    ) -> None:
+        """Name a handler, before the first ``schedule``, ``prepare`` or ``resume``.
+
+        ``lane(payload)`` names the queue a task waits in: tasks of one lane are tried one after the other, and one
+        that waits for its next attempt holds the rest back. Without it each task is on its own. When an attempt is cut
+        off or raises ``UncertainSend``, ``on_uncertain(payload)`` says whether to ``"retry"`` it as a possible
+        duplicate (the default) or to leave it ``"unknown"``; then ``reconcile(record)`` may find out ``"sent"`` or
+        ``"not_sent"``.
+        """
+        if self._sealed:
+            raise RuntimeError(f"The handler {name!r} comes too late: register before the first schedule or resume.")
+        if name in self._registrations:
+            raise ValueError(f"A handler named {name!r} is registered already.")
+        self._registrations[name] = Registration(handler, lane, on_uncertain, reconcile)
+
+    def prepare(
+        self, name: str, payload: Mapping[str, object], *, retry_policy: RetryPolicy | None = None
+    ) -> PreparedTask:
+        """Validate and name a task without accepting it: commit its ``write``, then ``start`` it.
+
+        Raises ``KeyError`` for an unknown name, ``PushPayloadNotSerializable`` for a payload that is no JSON and
+        ``RuntimeError`` after shutdown.
+        """
+        if self._stopped:
+            raise RuntimeError("The task runner is shut down and takes no more work; open() starts it again.")
+        registration = self._registrations.get(name)
+        if registration is None:
+            raise KeyError(f"No handler is registered for tasks named {name!r}.")
+        self._sealed = True
+        text = to_json(dict(payload), f"payload of task {name!r}")
+        policy = retry_policy or self._policy
+        now = time.time()
+        record = TaskRecord(
+            id=self._ids.new(),
+            name=name,
+            lane="" if registration.lane is None else registration.lane(payload),
+            status="pending",
+            attempts=0,
+            max_attempts=policy.max_attempts,
+            backoff=(policy.initial_backoff_seconds, policy.backoff_multiplier, policy.max_backoff_seconds),
+            created=now,
+            next_attempt=now,
+            payload_json=msgspec.Raw(text.encode()),
+            receipt_json=NO_RECEIPT,
+        )
+        return PreparedTask(TaskHandle(record.id, name), Put(TASKS, record.id, task_codec.dump(record)))
+
+    def start(self, task: PreparedTask) -> None:
+        """Begin to try a task whose write was committed."""
+        if self._stopped or not isinstance(task.write, Put):
+            return
+        record = task_codec.load(task.write.text)
+        if self._held is not None:
+            self._held.append(record)
+            return
+        self._accept(record)
+        self._pump()
+
+    async def schedule(
+        self, name: str, payload: Mapping[str, object], *, retry_policy: RetryPolicy | None = None
+    ) -> TaskHandle:
+        """Accept work: once this returns it is stored and will be tried. Raises as ``prepare``, and ``StoreError``."""
+        task = self.prepare(name, payload, retry_policy=retry_policy)
+        if not self._opened:
+            await self.open()
+        await self._store.commit([task.write])
+        self.start(task)
+        return task.handle
+
+    async def get(self, handle: TaskHandle) -> TaskStatus | None:
+        """Return where a task stands, or None when it is not known any more."""
+        task_id = handle.task_id
+        if task_id in self._agenda:
+            return TaskStatus.RUNNING if self._agenda.is_running(task_id) else TaskStatus.SCHEDULED
+        ended = self._ledger.ended(task_id)
+        if ended is not None or (self._stopped and self._owns_store and self._store.durable):
+            return ended
+        if not self._opened:
+            await self.open()
+        record = await self._ledger.look_up(task_id)
+        return None if record is None else record.public_status
+
+    async def open(self) -> None:
+        """Open the store; after a shutdown, start again. Does nothing when open. Replays nothing: see ``resume``."""
+        await self._store.open()
+        if self._stopped:
+            self._begin_afresh()
+            self._stopped = False
+        self._opened = True
+
+    async def resume(self) -> int:
+        """Take up every pending task of an earlier process, oldest first; return their number.
+
+        Few of them are in memory at a time. Records that cannot be read are set aside and named in the log. Tasks
+        whose handler is missing stay pending and are named too.
+        """
+        self._sealed = True
+        if self._stopped or not self._opened:
+            await self.open()
+        if self._resumed:
+            return 0
+        self._resumed = True
+        self._held = []
+        taken = 0
+        orphans: Counter[str] = Counter()
+        try:
+            async for page in self._ledger.scan(self._agenda.task_ids()):
+                for record in page:
+                    self._ids.seen(record.id)
+                    if record.name in self._registrations:
+                        self._add(record)
+                        taken += 1
+                    else:
+                        orphans[record.name] += 1
+                self._pump()
+        finally:
+            held, self._held = self._held, None
+            for record in held:
+                if record.id not in self._agenda:
+                    self._accept(record)
+            self._pump()
+        for name, number in orphans.items():
+            logger.warning("%d pending tasks named %r wait for a handler: enable what registers it", number, name)
+        return taken
+
+    async def shutdown(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - the public name is fixed
+        """Take no more work, give running attempts ``timeout`` seconds (default: the grace), then cancel them.
+
+        On a durable store what was cancelled stays pending and is replayed; in memory it ends ``cancelled``.
+        """
+        if self._stopped:
+            return
+        self._stopped = True
+        self._opened = False
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._running:
+            await asyncio.wait(set(self._running), timeout=self._grace if timeout is None else timeout)
+        for task in self._running:
+            task.cancel()
+        if self._running:
+            await asyncio.wait(set(self._running), timeout=_AFTER_CANCEL_SECONDS)
+        if not self._store.durable:
+            await self._cancel_waiting()
+        if self._owns_store:
+            await self._store.close()
+
+    async def _cancel_waiting(self) -> None:
+        for task_id in self._agenda.task_ids():
+            record = await self._ledger.load(task_id)
+            self._agenda.remove(task_id)
+            if record is not None and record.status == "pending":
+                await self._ledger.end(cancelled(record, time.time()))
+
+    def _accept(self, record: TaskRecord) -> None:
+        self._ledger.accept(record)
+        self._add(record)
+
+    def _add(self, record: TaskRecord) -> None:
+        due = time.monotonic() + max(0.0, record.next_attempt - time.time())
+        self._agenda.add(record.id, record.lane or record.id, due)
+
+    def _pump(self) -> None:
+        """Start what is due and set the timer for what comes next."""
+        if self._stopped or not self._opened:
+            return
+        loop = asyncio.get_running_loop()
+        while len(self._running) < MOST_AT_ONCE and (entry := self._agenda.take(time.monotonic())) is not None:
+            task = loop.create_task(self._try(entry), context=contextvars.Context())  # nothing leaks between tasks
+            self._running.add(task)
+            task.add_done_callback(self._after)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        due = self._agenda.next_due()
+        if due is not None and len(self._running) < MOST_AT_ONCE:
+            self._timer = loop.call_later(max(0.0, due - time.monotonic()), self._pump)
+
+    async def _try(self, entry: Entry) -> None:
+        try:
+            pause = await self._attempts.make(entry.task_id)
+        except asyncio.CancelledError:
+            self._agenda.retry(entry, time.monotonic())
+            raise
+        except Exception:
+            logger.exception("Task %s could not be tried", entry.task_id)
+            self._agenda.retry(entry, time.monotonic() + 1.0)
+            return
+        if pause is None:
+            self._agenda.finish(entry)
+        else:
+            self._agenda.retry(entry, time.monotonic() + pause)
+
+    def _after(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self._pump()
+
+
+def _own_store(state_dir: str | os.PathLike[str] | None) -> Store:
+    if state_dir is None:
+        from ..state.memory import MemoryStore  # noqa: PLC0415 - only one of the two is needed
+
+        return MemoryStore()
+    from ..state.disk import DiskStore  # noqa: PLC0415 - diskcache is imported by those who use it
+
+    return DiskStore(state_dir)

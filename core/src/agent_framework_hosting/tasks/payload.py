@@ -1,0 +1,68 @@
+"""Values as JSON text; what cannot be stored is refused where it is handed in."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from typing import cast
+
+from ..errors import PushPayloadNotSerializable
+from ..state.records import replace_surrogates
+
+_DEEPEST = 200
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")).encode
+
+
+def to_json(value: object, what: str) -> str:
+    """Return the JSON text of a value; ``what`` names it in the error.
+
+    Raises ``PushPayloadNotSerializable`` with the path of the first value that JSON has no form for. Lone surrogates,
+    which no wire can carry, become U+FFFD.
+    """
+    fault = _fault_in(value, _DEEPEST)
+    if fault is not None:
+        *path, reason = reversed(fault)
+        raise PushPayloadNotSerializable(f"The {what} cannot be stored as JSON: {''.join(path) or 'it'} {reason}.")
+    try:
+        text = _encode(value)
+    except (ValueError, RecursionError) as error:
+        raise PushPayloadNotSerializable(f"The {what} cannot be stored as JSON: {error}.") from error
+    return text if text.isascii() or _is_encodable(text) else replace_surrogates(text)
+
+
+def from_json(text: bytes) -> object:
+    """Return the value of a JSON text."""
+    return json.loads(text)
+
+
+def _fault_in(value: object, depth: int) -> list[str] | None:
+    """Return None, or what is wrong preceded (in reverse) by the way to it."""
+    if value is None or isinstance(value, (str, int)):
+        return None
+    if isinstance(value, float):
+        return None if math.isfinite(value) else [f"is {value}, which JSON does not know"]
+    if isinstance(value, dict):
+        return _fault_among(cast("dict[object, object]", value).items(), str, depth)
+    if isinstance(value, (list, tuple)):
+        return _fault_among(enumerate(cast("list[object]", value)), int, depth)
+    return [f"is of type {type(value).__name__}"]
+
+
+def _fault_among(items: Iterable[tuple[object, object]], key_type: type, depth: int) -> list[str] | None:
+    if not depth:
+        return ["is nested too deeply, or holds itself"]
+    for key, item in items:
+        if not isinstance(key, key_type):
+            return [f"has the key {key!r}, which is no string"]
+        if (fault := _fault_in(item, depth - 1)) is not None:
+            return [*fault, f"[{key!r}]"]
+    return None
+
+
+def _is_encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

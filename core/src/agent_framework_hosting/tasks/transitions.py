@@ -1,0 +1,73 @@
+"""What becomes of a record, one pure function for each thing that can happen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import msgspec
+
+from ..errors import PermanentPushError, RetryLater
+from .backoff import backoff_seconds
+from .record import NO_PAYLOAD, TaskRecord
+from .redact import redacted_error
+
+Random = Callable[[], float]
+CUT_OFF = "The process ended inside the attempt."
+
+
+def begun(record: TaskRecord) -> TaskRecord:
+    """Count an attempt before it is made, so that a crash inside it counts too."""
+    return replace(record, attempts=record.attempts + 1, in_attempt=True)
+
+
+def succeeded(record: TaskRecord, receipt_json: msgspec.Raw, now: float) -> TaskRecord:
+    """Keep the receipt and let the payload go."""
+    return replace(
+        record,
+        status="succeeded",
+        finished=now,
+        receipt_json=receipt_json,
+        payload_json=NO_PAYLOAD,
+        in_attempt=False,
+    )
+
+
+def failed(record: TaskRecord, error: BaseException, now: float, random: Random) -> TaskRecord:
+    """Wait for the next attempt, or give up: at ``PermanentPushError`` or when all attempts are used."""
+    told = replace(record, last_error=redacted_error(error), in_attempt=False)
+    if isinstance(error, PermanentPushError):
+        return replace(told, status="dead", finished=now)
+    return _again(told, now, random, error.seconds if isinstance(error, RetryLater) else 0.0)
+
+
+def maybe_applied(record: TaskRecord, why: str, now: float, random: Random) -> TaskRecord:
+    """Try again after an attempt of unknown effect, flagged as a possible duplicate; or give up."""
+    return _again(replace(record, last_error=why, maybe_duplicate=True, in_attempt=False), now, random)
+
+
+def not_applied(record: TaskRecord, why: str, now: float, random: Random) -> TaskRecord:
+    """Try again after an attempt that is known to have had no effect; or give up."""
+    return _again(replace(record, last_error=why, in_attempt=False), now, random)
+
+
+def left_unknown(record: TaskRecord, why: str, now: float) -> TaskRecord:
+    """End a task whose effect nobody knows, payload kept, for the operator to settle."""
+    return replace(record, status="unknown", finished=now, last_error=why, in_attempt=False)
+
+
+def cancelled(record: TaskRecord, now: float) -> TaskRecord:
+    """End a task that the shutdown of a process without state cut short."""
+    return replace(record, status="cancelled", finished=now, payload_json=NO_PAYLOAD, in_attempt=False)
+
+
+def replayed(record: TaskRecord, now: float) -> TaskRecord:
+    """Give a dead letter all its attempts again."""
+    return replace(record, status="pending", attempts=0, next_attempt=now, finished=None, in_attempt=False)
+
+
+def _again(record: TaskRecord, now: float, random: Random, at_least: float = 0.0) -> TaskRecord:
+    if record.attempts >= record.max_attempts:
+        return replace(record, status="dead", finished=now)
+    pause = backoff_seconds(record.policy, record.attempts, random=random, at_least=at_least)
+    return replace(record, next_attempt=now + pause)
