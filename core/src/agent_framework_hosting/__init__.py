@@ -53,8 +53,8 @@ from .model.request import ChannelRequest
 from .model.result import ChannelResponseContext, HostedRunResult, result_text
 from .model.target import ResponseTarget, ResponseTargetKind
 from .model.verdict import (
-    AllowlistDecision,
     Allowed,
+    AllowlistDecision,
     AuthorizationContext,
     AuthorizationError,
     AuthorizationOutcome,

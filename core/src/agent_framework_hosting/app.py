@@ -17,6 +17,8 @@ from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute, compile_p
 from .errors import PluginError
 from .middleware import IsolationHeadersMiddleware, RequestLimitsMiddleware
 
+BODY_TIMEOUT_SECONDS = 30.0
+
 ReadinessProbe = Callable[[], Awaitable[tuple[bool, Mapping[str, object]]]]
 
 
@@ -37,7 +39,6 @@ def build_app(
     readiness: ReadinessProbe,
     middleware: Sequence[Middleware],
     max_body_bytes: int,
-    body_timeout_seconds: float,
     debug: bool,
 ) -> Starlette:
     """Put the host's own routes first, then every plugin's, flattened. Raises ``PluginError`` on a clash."""
@@ -51,7 +52,7 @@ def build_app(
             routes.append(route)
     stack = [
         Middleware(IsolationHeadersMiddleware),
-        Middleware(RequestLimitsMiddleware, max_body_bytes=max_body_bytes, body_timeout_seconds=body_timeout_seconds),
+        Middleware(RequestLimitsMiddleware, max_body_bytes=max_body_bytes, body_timeout_seconds=BODY_TIMEOUT_SECONDS),
         *middleware,
     ]
     return Starlette(debug=debug, routes=routes, middleware=stack, lifespan=lifespan)
@@ -88,7 +89,7 @@ def _claim(route: BaseRoute, owner: str, owners: dict[tuple[str, str], str]) -> 
         if other is not None:
             raise PluginError(
                 f"Route {method} {getattr(route, 'path', '')} of {owner!r} is already taken by {other!r}; "
-                f"give one of them another path in its table, for example path = \"/{owner}\"."
+                f'give one of them another path in its table, for example path = "/{owner}".'
             )
         owners[path, method] = owner
 
@@ -100,8 +101,6 @@ async def _healthz(_: Request) -> JSONResponse:
 def _readiness(probe: ReadinessProbe) -> Callable[[Request], Awaitable[JSONResponse]]:
     async def readiness(_: Request) -> JSONResponse:
         ready, state = await probe()
-        return JSONResponse(
-            {"status": "ready" if ready else "not_ready", **state}, status_code=200 if ready else 503
-        )
+        return JSONResponse({"status": "ready" if ready else "not_ready", **state}, status_code=200 if ready else 503)
 
     return readiness

@@ -47,9 +47,7 @@ class Commands:
         own = self._own.get(channel, {})
         return (*own.values(), *(command for name, command in self._linking.items() if name not in own))
 
-    async def invoke(
-        self, name: str, request: ChannelRequest, reply: Callable[[str], Awaitable[None]]
-    ) -> Outcome:
+    async def invoke(self, name: str, request: ChannelRequest, reply: Callable[[str], Awaitable[None]]) -> Outcome:
         """Run one command for the request's speaker; a refusal comes back as its outcome."""
         own = self._own.get(request.channel, {})
         command = own.get(name) or self._linking.get(name)

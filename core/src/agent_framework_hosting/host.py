@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
     from starlette.middleware import Middleware
 
-    from .wiring import Wiring
+    from .assembly.lifecycle import Member
+    from .assembly.wire import Parts
 
 
 class AgentFrameworkHost:
@@ -60,13 +61,16 @@ class AgentFrameworkHost:
         identity_resolver: IdentityResolver | None = None,
         debug: bool = False,
     ) -> None:
-        from .wiring import HostOptions, wire  # noqa: PLC0415 - what a running host needs is heavier than its front door
+        from .assembly.options import HostOptions  # noqa: PLC0415 - what a running host needs is heavier than this door
+        from .assembly.wire import wire  # noqa: PLC0415 - as above
 
         if isinstance(channels, str):
             raise TypeError(f"channels must be a sequence, for example channels=[{channels!r}].")
         names = [each for each in channels if isinstance(each, str)]
         loaded = config if isinstance(config, HostConfig) else load_config(config, enabled=names)
-        self._wiring: Wiring = wire(
+        self._app: Starlette | None = None
+        self._members: Sequence[Member] = ()
+        self._parts: Parts = wire(
             HostOptions(
                 target=target,
                 channels=tuple(channels),
@@ -81,8 +85,7 @@ class AgentFrameworkHost:
                 default_allowlist=default_allowlist,
                 linker=identity_linker,
                 resolver=identity_resolver,
-                debug=debug,
-                lifespan=self._lifespan,
+                debug=debug or loaded.debug,
             )
         )
 
@@ -94,8 +97,8 @@ class AgentFrameworkHost:
         """
         loaded = load_config(path)
         if loaded.target is None:
-            raise HostConfigurationError(f"{loaded.origin.label}: names no target; add: target = \"module:attribute\"")
-        target = cast(Target, resolve_target(loaded.target, directory=loaded.origin.directory))
+            raise HostConfigurationError(f'{loaded.origin.label}: names no target; add: target = "module:attribute"')
+        target = cast("Target", resolve_target(loaded.target, directory=loaded.origin.directory))
         return cls(target, channels=list(loaded.channels), config=loaded)
 
     # What it is made of
@@ -103,32 +106,45 @@ class AgentFrameworkHost:
     @property
     def app(self) -> Starlette:
         """The ASGI app; its lifespan starts and stops the host."""
-        return self._wiring.app
+        if self._app is None:
+            from .app import build_app  # noqa: PLC0415 - a host that is only configured needs no routes
+
+            contributions = self._parts.contribute()
+            self._members = contributions.members
+            self._app = build_app(
+                contributions.routes,
+                lifespan=self._lifespan,
+                readiness=self._parts.readiness,
+                middleware=self._parts.options.middleware,
+                max_body_bytes=self._parts.options.config.settings.max_body_bytes,
+                debug=self._parts.options.debug,
+            )
+        return self._app
 
     @property
     def target(self) -> Target:
         """The agent or workflow being served."""
-        return self._wiring.target
+        return self._parts.options.target
 
     @property
     def channels(self) -> tuple[Channel, ...]:
         """The enabled channels, in the order they were given."""
-        return self._wiring.plugins.channels
+        return self._parts.plugins.channels
 
     @property
     def default_allowlist(self) -> IdentityAllowlist | None:
         """The allowlist of every channel that inherits; None is open."""
-        return self._wiring.default_allowlist
+        return self._parts.default_allowlist
 
     @property
     def runtime_mode(self) -> RuntimeMode:
         """Whether this process lives on between requests."""
-        return self._wiring.runtime_mode
+        return self._parts.runtime_mode
 
     @property
     def durable_task_runner(self) -> DurableTaskRunner:
         """The runner that carries deliveries."""
-        return self._wiring.runner
+        return self._parts.runner
 
     # What it does
 
@@ -145,7 +161,7 @@ class AgentFrameworkHost:
         ``allowlist`` None means the rules of the identity's channel, or the default's for an unknown one.
         ``verified_claims`` must be verified by the caller.
         """
-        return await self._wiring.gate.authorize(
+        return await self._parts.gate.authorize(
             identity, require_link=require_link, allowlist=allowlist, verified_claims=verified_claims
         )
 
@@ -163,14 +179,14 @@ class AgentFrameworkHost:
         status. ``remember`` also puts the text into the person's session history. Raises ``ValueError`` when the
         target needs an isolation key, or names no destination that can be reached.
         """
-        return await self._wiring.deliver(content, target, isolation_key=isolation_key, remember=remember)
+        return await self._parts.proactive.send(content, target, person=isolation_key, remember=remember)
 
     async def run_in_background(self, request: ChannelRequest) -> ContinuationToken:
         """Run a request later and return the token to ask after it; the answer also goes to its response target.
 
         Raises ``AuthorizationError`` when the speaker is refused, ``RuntimeError`` when the host cannot take it.
         """
-        outcome = await self._wiring.inbound.admit(replace(request, background=True))
+        outcome = await self._parts.inbound.admit(replace(request, background=True))
         if isinstance(outcome, (Denied, LinkRequired)):
             raise AuthorizationError(outcome)
         token = outcome.token if isinstance(outcome, Accepted) else None
@@ -181,18 +197,19 @@ class AgentFrameworkHost:
 
     async def get_continuation(self, token: ContinuationToken | str) -> ContinuationToken | None:
         """Return how a background run stands; None for an unknown or forgotten token."""
-        found = await self._wiring.continuations.get(token if isinstance(token, str) else token.token)
+        found = await self._parts.continuations.get(token if isinstance(token, str) else token.token)
         return None if found is None else found.public()
 
     async def reset_session(self, isolation_key: str) -> None:
         """Start a person's conversation afresh: next turn, new session; a workflow's checkpoints are removed."""
-        await self._wiring.reset_session(isolation_key, None)
+        await self._parts.reset_session(isolation_key, None)
 
     # Starting and stopping
 
     async def __aenter__(self) -> Self:
         """Start exactly what the app's lifespan starts. A closed host can be started again."""
-        await self._wiring.start()
+        _ = self.app
+        await self._parts.lifecycle.start(self._members)
         return self
 
     async def __aexit__(
@@ -203,9 +220,11 @@ class AgentFrameworkHost:
 
     async def close(self) -> None:
         """Stop taking messages, let turns and deliveries finish for a grace time, and release all state."""
-        await self._wiring.stop()
+        await self._parts.lifecycle.stop(self._members)
 
-    def serve(self, *, host: str = "127.0.0.1", port: int = 8000, workers: int = 1, **hypercorn_options: object) -> None:
+    def serve(
+        self, *, host: str = "127.0.0.1", port: int = 8000, workers: int = 1, **hypercorn_options: object
+    ) -> None:
         """Serve with Hypercorn until Ctrl-C or SIGTERM.
 
         Raises ``HostConfigurationError`` for an unknown Hypercorn option and for several workers, since state has a
@@ -217,8 +236,5 @@ class AgentFrameworkHost:
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
-        await self._wiring.start()
-        try:
+        async with self:
             yield
-        finally:
-            await self._wiring.stop()

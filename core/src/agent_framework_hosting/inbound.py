@@ -10,7 +10,7 @@ import asyncio
 import logging
 
 from .delivery.journal import EventAlreadySeen
-from .errors import LaneFull, StoreError
+from .errors import LaneFull, StoreError, TargetInputError
 from .model.outcome import Accepted, Busy, Duplicate, Failed, Outcome, Reply
 from .model.request import ChannelRequest
 from .model.verdict import Allowed
@@ -25,11 +25,15 @@ UNAVAILABLE = Failed("unavailable", "The agent cannot take messages right now. P
 
 
 class Inbound:
-    """Take messages in. Whatever a user can cause ends in an ``Outcome``, never in an exception."""
+    """Take messages in. Whatever a user can cause ends in an ``Outcome``, never in an exception.
+
+    While ``accepting`` is False every message is turned away, unread, with a request to come back.
+    """
 
     def __init__(self, steps: Steps, deferred: Deferred) -> None:
         self._steps = steps
         self._deferred = deferred
+        self.accepting = True
 
     async def dispatch(self, request: ChannelRequest) -> Outcome:
         """Run one turn inside the wire's request."""
@@ -56,7 +60,7 @@ class Inbound:
         except asyncio.CancelledError:
             await asyncio.shield(self._steps.abandon(turn))  # the caller went away: the journal must not wait for it
             raise
-        except Exception as error:  # noqa: BLE001 - the door: whatever failed, the wire gets an outcome
+        except Exception as error:
             return await self._failed(turn, error)
         finally:
             if not handed_over:
@@ -84,6 +88,8 @@ class Inbound:
     async def _accept(self, request: ChannelRequest, *, journaled: bool) -> Turn | Outcome:
         """Steps 1 to 3: nothing is written before the gate has allowed it."""
         steps, parts = self._steps, self._steps.parts
+        if not self.accepting:
+            return UNAVAILABLE
         try:
             if request.event_id is not None and await parts.journal.seen(request.channel, request.event_id):
                 return Duplicate(request.event_id)  # 1 seen before
@@ -105,8 +111,12 @@ class Inbound:
             return Failed()
 
     async def _failed(self, turn: Turn, error: Exception) -> Outcome:
-        outcome = error.outcome if isinstance(error, TurnRefused) else Failed()
-        if not isinstance(error, TurnRefused):
+        if isinstance(error, TurnRefused):
+            outcome = error.outcome
+        elif isinstance(error, TargetInputError):
+            outcome = Failed("invalid_input", str(error), 400)
+        else:
+            outcome = Failed()
             logger.error("A turn failed", extra={"channel": turn.request.channel, "turn": turn.id}, exc_info=error)
         try:
             await self._steps.abandon(turn)

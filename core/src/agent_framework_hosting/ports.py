@@ -71,6 +71,10 @@ class Store(Protocol):
         """Whether records outlive the process."""
         ...
 
+    async def check(self) -> str | None:
+        """Return why records cannot be written at present, in a sentence for the operator, or None."""
+        ...
+
     async def open(self) -> None:
         """Take ownership; raises ``StateDirectoryInUse`` when another process holds the state."""
         ...

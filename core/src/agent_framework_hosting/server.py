@@ -54,4 +54,4 @@ async def _serve(app: Starlette, config: Config) -> None:
             loop.add_signal_handler(each, stop.set)
         except NotImplementedError:  # Windows' event loop takes no signal handlers; Ctrl-C still ends asyncio.run
             break
-    await hypercorn_serve(cast(ASGIFramework, app), config, shutdown_trigger=stop.wait)
+    await hypercorn_serve(cast("ASGIFramework", app), config, shutdown_trigger=stop.wait)

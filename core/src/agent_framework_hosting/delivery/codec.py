@@ -59,23 +59,23 @@ def decode_request(stored: Mapping[str, object]) -> ChannelRequest:
     identity = cast("Mapping[str, object] | None", stored["identity"])
     session = cast("Mapping[str, str | None] | None", stored["session"])
     return ChannelRequest(
-        channel=cast(str, stored["channel"]),
-        operation=cast(str, stored["operation"]),
+        channel=cast("str", stored["channel"]),
+        operation=cast("str", stored["operation"]),
         input=_decode_input(cast("Mapping[str, object]", stored["input"])),
         session=None if session is None else ChannelSession(**session),
         options=cast("Mapping[str, object] | None", stored["options"]),
-        session_mode=cast(SessionMode, stored["session_mode"]),
+        session_mode=cast("SessionMode", stored["session_mode"]),
         metadata=cast("Mapping[str, object]", stored["metadata"]),
         attributes=cast("Mapping[str, object]", stored["attributes"]),
-        stream=cast(bool, stored["stream"]),
+        stream=cast("bool", stored["stream"]),
         identity=None if identity is None else decode_identity(identity),
         response_target=_decode_target(cast("Mapping[str, object]", stored["response_target"])),
         conversation_id=cast("str | None", stored["conversation_id"]),
-        is_group=cast(bool, stored["is_group"]),
-        addressed=cast(bool, stored["addressed"]),
+        is_group=cast("bool", stored["is_group"]),
+        addressed=cast("bool", stored["addressed"]),
         event_id=cast("str | None", stored["event_id"]),
         verified_claims=cast("Mapping[str, ClaimValue]", stored["verified_claims"]),
-        background=cast(bool, stored["background"]),
+        background=cast("bool", stored["background"]),
     )
 
 
@@ -100,10 +100,10 @@ def describe_target(target: ResponseTarget) -> dict[str, object]:
 
 def _decode_target(stored: Mapping[str, object]) -> ResponseTarget:
     return ResponseTarget(
-        ResponseTargetKind(cast(str, stored["kind"])),
+        ResponseTargetKind(cast("str", stored["kind"])),
         tuple(cast("list[str]", stored["targets"])),
         tuple(decode_identity(each) for each in cast("list[Mapping[str, object]]", stored["identities"])),
-        cast(bool, stored["echo_input"]),
+        cast("bool", stored["echo_input"]),
     )
 
 

@@ -49,9 +49,7 @@ _codec = RecordCodec("continuation", 1, Continuation)
 class Continuations:
     """Mint, follow and forget continuation tokens; an ended run is kept for ``ttl_seconds``."""
 
-    def __init__(
-        self, store: Store, *, ttl_seconds: float = 86_400.0, clock: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, store: Store, *, ttl_seconds: float = 86_400.0, clock: Callable[[], float] = time.time) -> None:
         self._store = store
         self._ttl = ttl_seconds
         self._clock = clock

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, cast
 
@@ -51,10 +51,15 @@ def _as_content(part: object) -> str | Content:
     return part if isinstance(part, (str, Content)) else json.dumps(part, default=str)
 
 
+def destination_of(payload: Mapping[str, object]) -> ChannelIdentity:
+    """Return where a stored delivery goes."""
+    return decode_identity(cast("Mapping[str, object]", payload["destination"]))
+
+
 def lane_of(payload: Mapping[str, object]) -> str:
     """Return the ordering key of a stored delivery: answers to one address keep their order."""
-    to = cast("Mapping[str, object]", payload["destination"])
-    return f"{to['channel']}\x1f{to['native_id']}\x1f{sorted(cast('Mapping[str, object]', to['attributes']).items())}"
+    to = destination_of(payload)
+    return json.dumps([to.channel, to.native_id, dict(to.attributes)], sort_keys=True)
 
 
 async def encode_delivery(delivery: Delivery, codec: ChannelPushCodec | None) -> dict[str, object]:
@@ -82,28 +87,30 @@ async def encode_delivery(delivery: Delivery, codec: ChannelPushCodec | None) ->
     return stored
 
 
-async def decode_delivery(stored: Mapping[str, object], codec: ChannelPushCodec | None) -> Delivery:
-    """Restore a delivery from ``encode_delivery``'s form."""
+async def decode_delivery(
+    stored: Mapping[str, object], codec: ChannelPushCodec | None, output_types: Sequence[type] = ()
+) -> Delivery:
+    """Restore a delivery from ``encode_delivery``'s form; ``output_types`` are the classes a workflow puts out."""
     request = cast("Mapping[str, object] | None", stored["request"])
-    answer, echo = await _decode_payloads(stored, codec)
+    answer, echo = await _decode_payloads(stored, codec, output_types)
     return Delivery(
-        destination=decode_identity(cast("Mapping[str, object]", stored["destination"])),
+        destination=destination_of(stored),
         answer=answer,
         echo=echo,
-        echo_done=cast(bool, stored["echo_done"]),
-        kind=cast(DeliveryKind, stored["kind"]),
-        originating=cast(bool, stored["originating"]),
+        echo_done=cast("bool", stored["echo_done"]),
+        kind=cast("DeliveryKind", stored["kind"]),
+        originating=cast("bool", stored["originating"]),
         request=None if request is None else decode_request(request),
         turn_id=cast("str | None", stored["turn_id"]),
     )
 
 
 async def _decode_payloads(
-    stored: Mapping[str, object], codec: ChannelPushCodec | None
+    stored: Mapping[str, object], codec: ChannelPushCodec | None, output_types: Sequence[type]
 ) -> tuple[HostedRunResult[TargetResult], HostedRunResult[TargetResult] | None]:
     envelope = cast("Mapping[str, object] | None", stored.get("envelope"))
     if envelope is not None and codec is not None:
         return await codec.decode(envelope)
     echo = cast("Mapping[str, object] | None", stored["echo"])
-    answer = decode_result(cast("Mapping[str, object]", stored["answer"]))
+    answer = decode_result(cast("Mapping[str, object]", stored["answer"]), types=output_types)
     return answer, None if echo is None else decode_result(echo)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import cast
 
 from ..errors import PermanentPushError, RetryLater, UncertainSend
 from ..model.identity import ChannelIdentity
@@ -12,7 +12,7 @@ from ..model.outcome import TargetResult
 from ..model.result import ChannelResponseContext, HostedRunResult, result_text
 from ..plugins.manager import PluginManager
 from ..ports import DurableTask, LiveReply
-from .outbox import Delivery, decode_delivery
+from .outbox import Delivery, decode_delivery, destination_of
 
 logger = logging.getLogger(__name__)
 
@@ -22,8 +22,9 @@ _UNCERTAIN_NAMES = frozenset({"ReadTimeout", "WriteTimeout", "ReadError", "Write
 class PushHandler:
     """The handler of every ``hosting.push`` task."""
 
-    def __init__(self, plugins: PluginManager) -> None:
+    def __init__(self, plugins: PluginManager, output_types: Sequence[type]) -> None:
         self._plugins = plugins
+        self._output_types = output_types
         self._live: dict[str, LiveReply] = {}
 
     def attach(self, task_id: str, live: LiveReply) -> None:
@@ -32,10 +33,11 @@ class PushHandler:
 
     async def __call__(self, task: DurableTask) -> object:
         """Deliver one record and return the platform's receipt."""
-        to = cast("dict[str, str]", task.payload["destination"])
-        if not self._plugins.can_push(to["channel"]):
-            raise PermanentPushError(f"No enabled channel {to['channel']!r} can push; enable it and replay.")
-        delivery = await decode_delivery(task.payload, self._plugins.channel(to["channel"]).push_codec)
+        name = destination_of(task.payload).channel
+        if not self._plugins.can_push(name):
+            raise PermanentPushError(f"No enabled channel {name!r} can push; enable it, then replay the delivery.")
+        codec = self._plugins.channel(name).push_codec
+        delivery = await decode_delivery(task.payload, codec, self._output_types)
         if delivery.echo is not None and not delivery.echo_done:
             await self._echo(delivery, delivery.echo)
             await task.checkpoint({**task.payload, "echo_done": True})
@@ -51,9 +53,7 @@ class PushHandler:
         self._live.pop(task.task_id, None)
         return receipt
 
-    async def _deliver(
-        self, task_id: str, delivery: Delivery, answer: HostedRunResult[TargetResult]
-    ) -> str | None:
+    async def _deliver(self, task_id: str, delivery: Delivery, answer: HostedRunResult[TargetResult]) -> str | None:
         live = self._live.get(task_id)
         if live is None:
             return await self._plugins.push(delivery.destination, answer)
@@ -65,7 +65,7 @@ class PushHandler:
     async def _echo(self, delivery: Delivery, echo: HostedRunResult[TargetResult]) -> None:
         try:
             await self._plugins.push(delivery.destination, await self._shaped(delivery, echo, is_echo=True))
-        except Exception as error:  # noqa: BLE001 - a failed echo never stops the answer
+        except Exception as error:
             logger.warning("An echo could not be sent", extra=_fields(delivery.destination, error))
 
     async def _shaped(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-from ..errors import HostingError
 from ..plugins.manager import PluginManager
 from ..ports import DurableTaskRunner, LiveReply, PreparedTask, TransactionalTaskRunner, Write
-from .outbox import PUSH_TASK, Delivery, encode_delivery, lane_of
+from ..tasks.inprocess import InProcessTaskRunner
+from ..tasks.record import TaskRecord
+from .outbox import PUSH_TASK, Delivery, destination_of, encode_delivery, lane_of
 from .push import PushHandler
 
 logger = logging.getLogger(__name__)
@@ -35,15 +37,17 @@ NOTHING_STAGED = Staged()
 class Outbox:
     """Turn deliveries into durable tasks."""
 
-    def __init__(self, plugins: PluginManager, runner: DurableTaskRunner) -> None:
+    def __init__(self, plugins: PluginManager, runner: DurableTaskRunner, output_types: Sequence[type]) -> None:
         self._plugins = plugins
         self._runner = runner
-        self._handler = PushHandler(plugins)
+        self._handler = PushHandler(plugins, output_types)
 
     def register(self) -> None:
         """Tell the runner how to push; done while the host is built, so deliveries work outside a server too."""
-        if isinstance(self._runner, TransactionalTaskRunner):
-            self._runner.register(PUSH_TASK, self._handler, lane=lane_of)
+        if isinstance(self._runner, InProcessTaskRunner):
+            self._runner.register(
+                PUSH_TASK, self._handler, lane=lane_of, on_uncertain=self._on_uncertain, reconcile=self._reconcile
+            )
         else:
             self._runner.register(PUSH_TASK, self._handler)
 
@@ -84,3 +88,14 @@ class Outbox:
             prepared.append(task)
             return task.handle.task_id
         return (await self._runner.schedule(PUSH_TASK, payload)).task_id
+
+    def _on_uncertain(self, payload: Mapping[str, object]) -> Literal["retry", "unknown"]:
+        name = destination_of(payload).channel
+        return self._plugins.channel(name).on_uncertain_send if self._plugins.knows(name) else "unknown"
+
+    async def _reconcile(self, record: TaskRecord) -> Literal["sent", "not_sent"] | None:
+        payload = record.payload or {}
+        name = destination_of(payload).channel
+        if not self._plugins.knows(name):
+            return None
+        return await self._plugins.channel(name).reconcile({**record.to_dict(), "payload": payload})

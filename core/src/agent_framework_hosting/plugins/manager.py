@@ -167,6 +167,12 @@ class PluginManager:
         registered = self._channels.get(channel_name)
         return registered is not None and "push" in registered.hooks
 
+    @property
+    def judges_speakers(self) -> bool:
+        """Whether any plugin implements ``authorize``."""
+        plugins = (*self._channels.values(), *self._policies.values())
+        return any("authorize" in each.hooks for each in plugins)
+
     def shapes_responses(self, channel_name: str) -> bool:
         """Say whether any ``response_hook`` applies to answers that go to this channel."""
         return bool(self._response_hook[channel_name])

@@ -20,6 +20,10 @@ class StoreNamespace:
         """Whether records outlive the process."""
         return self._store.durable
 
+    async def check(self) -> str | None:
+        """Return why records cannot be written at present, or None."""
+        return await self._store.check()
+
     async def open(self) -> None:
         """Do nothing: the host opens the store."""
 

@@ -1,11 +1,11 @@
 """What every channel must do, as tests to subclass.
 
-    class TestMyChannel(ChannelContract):
-        def make_channel(self):
-            return MyChannel()
+class TestMyChannel(ChannelContract):
+    def make_channel(self):
+        return MyChannel()
 
-        def message(self, text, user):
-            return WireMessage("POST", "/my-channel", {"text": text, "from": user})
+    def message(self, text, user):
+        return WireMessage("POST", "/my-channel", {"text": text, "from": user})
 """
 
 from __future__ import annotations
@@ -79,7 +79,9 @@ class ChannelContract:
         async with AgentFrameworkHost(agent, channels=[self.make_channel()], config={}) as host:
             for user in ("alice", "bob", "alice"):
                 await self._send(host, self.message(f"from {user}", user))
-        people = [json.dumps(heard.additional_properties["hosting"]["identity"], sort_keys=True) for heard in agent.heard]
+        people = [
+            json.dumps(heard.additional_properties["hosting"]["identity"], sort_keys=True) for heard in agent.heard
+        ]
         assert people[0] == people[2]
         assert people[0] != people[1]
 

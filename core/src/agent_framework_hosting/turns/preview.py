@@ -54,5 +54,5 @@ class Preview:
                     return
                 self._fresh.clear()
                 await self._live.update(self._text)
-        except Exception as error:  # noqa: BLE001 - a failing preview never endangers the answer
+        except Exception as error:
             logger.warning("A live preview failed and was dropped", extra={"error": type(error).__name__})

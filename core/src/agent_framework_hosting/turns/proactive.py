@@ -5,15 +5,20 @@ from __future__ import annotations
 from agent_framework import AgentResponse, Message
 
 from ..delivery.journal import Journal
-from ..delivery.outbox import Delivery, echo_of
+from ..delivery.outbox import PUSH_TASK, Delivery, echo_of
 from ..delivery.plan import ORIGINATING, Plan, Reach, candidates, plan_delivery
 from ..delivery.staging import Outbox
+from ..execution.history import remember
+from ..model.durable import TaskHandle
 from ..model.outcome import TargetResult
 from ..model.request import ChannelRequest
-from ..model.result import HostedRunResult
-from ..model.target import ResponseTarget
+from ..model.result import HostedRunResult, result_text
+from ..model.target import ResponseTarget, ResponseTargetKind
 from ..plugins.manager import PluginManager
+from ..ports import Target
+from ..sessions.lanes import Lanes
 from ..sessions.registry import IdentityRegistry
+from ..sessions.resolve import Sessions
 from .gate import Gate
 
 
@@ -21,13 +26,25 @@ class Proactive:
     """Plan, stage and start deliveries outside of a turn."""
 
     def __init__(
-        self, plugins: PluginManager, gate: Gate, registry: IdentityRegistry, outbox: Outbox, journal: Journal
+        self,
+        plugins: PluginManager,
+        gate: Gate,
+        registry: IdentityRegistry,
+        outbox: Outbox,
+        journal: Journal,
+        *,
+        target: Target,
+        sessions: Sessions,
+        lanes: Lanes,
     ) -> None:
         self._plugins = plugins
         self._gate = gate
         self._registry = registry
         self._outbox = outbox
         self._journal = journal
+        self._target = target
+        self._sessions = sessions
+        self._lanes = lanes
 
     async def deliver(
         self,
@@ -58,6 +75,37 @@ class Proactive:
             await self._journal.commit(staged.writes)
         self._outbox.start(staged)
         return plan, staged.task_ids
+
+    async def send(
+        self,
+        content: HostedRunResult[TargetResult] | AgentResponse | str,
+        target: ResponseTarget,
+        *,
+        person: str | None,
+        remember: bool,
+    ) -> tuple[TaskHandle, ...]:
+        """Send on behalf of application code. Raises ``ValueError`` when nobody can be reached."""
+        if person is None and (remember or target.kind is not ResponseTargetKind.IDENTITIES):
+            raise ValueError(f"deliver() to {target.kind.value} needs isolation_key=: whose addresses to use.")
+        answer = as_answer(content)
+        plan, task_ids = await self.deliver(answer, target, person=person)
+        if not task_ids:
+            why = "; ".join(f"{skipped.target}: {skipped.reason}" for skipped in plan.skipped) or "no address is known"
+            raise ValueError(f"deliver() reached nobody ({why}).")
+        if remember and person is not None:
+            await self._remember(person, answer)
+        return tuple(TaskHandle(task_id, PUSH_TASK) for task_id in task_ids)
+
+    async def _remember(self, person: str, answer: HostedRunResult[TargetResult]) -> None:
+        place = self._lanes.reserve(person, limited=False)
+        try:
+            await place.enter()
+            session = await self._sessions.open(person)
+            if session is not None:
+                await remember(self._target, session, result_text(answer))
+                await self._sessions.keep(person, None, session)
+        finally:
+            place.leave()
 
 
 def as_answer(content: HostedRunResult[TargetResult] | AgentResponse | str) -> HostedRunResult[TargetResult]:

@@ -219,6 +219,8 @@ class Steps:
             request=request,
             session=turn.session,
             isolation_key=turn.conversation.isolation_key,
+            key=turn.conversation.key,
+            parent=turn.conversation.parent,
             envelope={
                 "channel": request.channel,
                 "identity": None if request.identity is None else encode_identity(request.identity),

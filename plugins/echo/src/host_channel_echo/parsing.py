@@ -9,7 +9,7 @@ from typing import cast
 from agent_framework_hosting import ChannelIdentity, ChannelRequest
 
 
-class BadMessage(ValueError):
+class BadMessageError(ValueError):
     """The body is no echo message; the text says which field and why, and is safe to show."""
 
 
@@ -40,18 +40,18 @@ _REQUIRED = ("text", "user")
 
 
 def parse(body: object) -> EchoMessage:
-    """Return the message in a JSON body. Raises ``BadMessage``; unknown fields are an error."""
+    """Return the message in a JSON body. Raises ``BadMessageError``; unknown fields are an error."""
     if not isinstance(body, Mapping):
-        raise BadMessage("The body must be a JSON object.")
+        raise BadMessageError("The body must be a JSON object.")
     found = {str(name): value for name, value in cast("Mapping[object, object]", body).items() if value is not None}
     for name in _REQUIRED:
         if not found.get(name):
-            raise BadMessage(f"{name!r} is missing.")
+            raise BadMessageError(f"{name!r} is missing.")
     for name, value in found.items():
         if name not in _TYPES:
-            raise BadMessage(f"{name!r} is not known; the fields are {', '.join(_TYPES)}.")
+            raise BadMessageError(f"{name!r} is not known; the fields are {', '.join(_TYPES)}.")
         if not isinstance(value, _TYPES[name]):
-            raise BadMessage(f"{name!r} must be a {'boolean' if _TYPES[name] is bool else 'string'}.")
+            raise BadMessageError(f"{name!r} must be a {'boolean' if _TYPES[name] is bool else 'string'}.")
     return EchoMessage(**found)  # type: ignore[arg-type] - each value was checked against its field's type
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 
 from starlette.requests import Request
@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from agent_framework_hosting import AuthorizationError, ChannelContext, Reply
 
-from .parsing import BadMessage, EchoMessage, parse, to_request
+from .parsing import BadMessageError, EchoMessage, parse, to_request
 from .rendering import render_outcome, render_state, status_of
 
 
@@ -24,14 +24,14 @@ class Webhook:
         self._context = context
         self._token = token
 
-    async def __call__(self, http: Request) -> Response:
+    async def receive(self, http: Request) -> Response:
         """Serve one message."""
         if self._token is not None and not self._may_call(http.headers.get("authorization", "")):
             return JSONResponse({"outcome": "denied", "message": "A bearer token is required."}, status_code=401)
         try:
             message = parse(json.loads(await http.body()))
-        except (BadMessage, ValueError, RecursionError) as error:
-            text = str(error) if isinstance(error, BadMessage) else "The body is not JSON."
+        except (BadMessageError, ValueError, RecursionError) as error:
+            text = str(error) if isinstance(error, BadMessageError) else "The body is not JSON."
             return JSONResponse({"outcome": "invalid", "message": text}, status_code=400)
         try:
             return await self._answer(message)
@@ -57,7 +57,7 @@ class Webhook:
         return hmac.compare_digest(header.encode(), expected.encode())
 
 
-def _collect(replies: list[str]):  # noqa: ANN202 - a coroutine function of one text
+def _collect(replies: list[str]) -> Callable[[str], Awaitable[None]]:
     async def reply(text: str) -> None:
         replies.append(text)
 
@@ -73,5 +73,5 @@ async def _lines(reply: Reply) -> AsyncIterator[str]:
                 text += update.text
                 yield json.dumps(render_state(text, "partial")) + "\n"
             yield json.dumps(render_outcome(Reply(await stream.get_final_response()))) + "\n"
-        except Exception:  # noqa: BLE001 - the host has logged it; the wire only learns that it failed
+        except Exception:  # the host has logged it; the wire only learns that it failed
             yield json.dumps(render_state("The agent failed.", "failed")) + "\n"

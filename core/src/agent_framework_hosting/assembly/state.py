@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import cast, get_args
 
-from .model.durable import HostStatePaths, RuntimeMode
+from ..model.durable import HostStatePaths, RuntimeMode
 
 COMPONENTS = tuple(HostStatePaths.__annotations__)
 _EPHEMERAL_HINTS = ("FOUNDRY_HOSTING_ENVIRONMENT", "AZURE_FUNCTIONS_ENVIRONMENT", "AWS_LAMBDA_FUNCTION_NAME")
@@ -26,9 +26,9 @@ def resolve_state_paths(state_dir: str | os.PathLike[str] | Mapping[str, object]
             raise ValueError(
                 f"state_dir has unknown component {unknown[0]!r}; the components are {', '.join(COMPONENTS)}."
             )
-        return cast(HostStatePaths, {name: str(path) for name, path in state_dir.items() if path is not None})
+        return cast("HostStatePaths", {name: str(path) for name, path in state_dir.items() if path is not None})
     root = Path(state_dir)
-    return cast(HostStatePaths, {name: str(root / name) for name in COMPONENTS})
+    return cast("HostStatePaths", {name: str(root / name) for name in COMPONENTS})
 
 
 def detect_runtime_mode(given: RuntimeMode | None, environ: Mapping[str, str]) -> tuple[RuntimeMode, str]:

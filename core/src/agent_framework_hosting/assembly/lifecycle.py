@@ -1,0 +1,140 @@
+"""Start and stop everything a host holds, in order, and undo a start that failed."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from ..inbound import Inbound
+from ..model.contribution import LifecycleCallback
+from ..ports import DurableTaskRunner, Store
+from ..tasks.inprocess import InProcessTaskRunner
+from ..turns.deferred import Deferred
+from .readiness import Readiness
+
+logger = logging.getLogger("agent_framework_hosting")
+
+GRACE_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One part of the host with what it does at start-up and at shutdown."""
+
+    name: str
+    on_startup: Sequence[LifecycleCallback] = ()
+    on_shutdown: Sequence[LifecycleCallback] = ()
+
+
+async def start_all(members: Sequence[Member]) -> None:
+    """Run every start-up callback; log all failures, undo what did start, and raise the first.
+
+    Undone, in reverse order, is every member of which at least one callback succeeded, or which had none.
+    """
+    failures: list[Exception] = []
+    started: list[Member] = []
+    for member in members:
+        failed = await _run(member.name, "start-up", member.on_startup)
+        failures += failed
+        if not failed or len(failed) < len(member.on_startup):
+            started.append(member)
+    if failures:
+        await _stop(started)
+        raise failures[0]
+
+
+async def stop_all(members: Sequence[Member]) -> None:
+    """Run every shutdown callback, last member first; log all failures and raise the first."""
+    failures = await _stop(members)
+    if failures:
+        raise failures[0]
+
+
+async def _stop(members: Sequence[Member]) -> list[Exception]:
+    failures: list[Exception] = []
+    for member in reversed(members):
+        failures += await _run(member.name, "shutdown", member.on_shutdown)
+    return failures
+
+
+async def _run(name: str, when: str, callbacks: Sequence[LifecycleCallback]) -> list[Exception]:
+    failures: list[Exception] = []
+    for callback in callbacks:
+        called = getattr(callback, "__qualname__", type(callback).__qualname__)
+        try:
+            outcome = callback()
+            if inspect.isawaitable(outcome):
+                await outcome
+        except Exception as error:
+            logger.exception("A %s callback failed", when, extra={"channel": name, "callback": called})
+            failures.append(error)
+    return failures
+
+
+@dataclass(frozen=True, slots=True)
+class LifecycleParts:
+    """What starts and stops: ``load`` reads stored state into memory, ``mode`` is the runtime mode and its reason."""
+
+    stores: Sequence[Store]
+    runner: DurableTaskRunner
+    load: Callable[[], Awaitable[None]]
+    inbound: Inbound
+    deferred: Deferred
+    readiness: Readiness
+    mode: str
+
+
+class Lifecycle:
+    """Start a host and stop it, as often as wanted: state first, then the plugins, then what a crash left."""
+
+    def __init__(self, parts: LifecycleParts) -> None:
+        self._parts = parts
+        self._running = False
+
+    async def start(self, members: Sequence[Member]) -> None:
+        """Start everything, or nothing: what had started is undone when a part fails. Raises its error."""
+        if self._running:
+            raise RuntimeError("This host is running already; close it before it is started again.")
+        parts = self._parts
+        await start_all([Member("state", on_startup=[store.open], on_shutdown=[store.close]) for store in parts.stores])
+        try:
+            await parts.load()
+            await start_all(members)
+        except BaseException:
+            await self._close_stores()
+            raise
+        self._running = parts.readiness.running = parts.inbound.accepting = True
+        taken_up = await parts.deferred.recover()
+        resumed = await self._resume_runner()
+        logger.info(
+            "Started",
+            extra={"runtime_mode": parts.mode, "turns_taken_up": taken_up, "deliveries_resumed": resumed},
+        )
+
+    async def stop(self, members: Sequence[Member]) -> None:
+        """Stop taking messages, drain turns and deliveries, stop the plugins, give state back."""
+        if not self._running:
+            return
+        parts = self._parts
+        self._running = parts.readiness.running = parts.inbound.accepting = False
+        try:
+            await parts.deferred.drain(GRACE_SECONDS)
+            if isinstance(parts.runner, InProcessTaskRunner):
+                await parts.runner.shutdown()
+            await stop_all(members)
+        finally:
+            await self._close_stores()
+            logger.info("Stopped")
+
+    async def _resume_runner(self) -> int:
+        runner = self._parts.runner
+        if not isinstance(runner, InProcessTaskRunner):
+            return 0
+        await runner.open()
+        return await runner.resume()
+
+    async def _close_stores(self) -> None:
+        for store in reversed(self._parts.stores):
+            await store.close()
