@@ -23,7 +23,7 @@ def banner(host: AgentFrameworkHost, url: str, *, state: str | None) -> str:
         lines.append(f"  {channel.name:<{width}}  {', '.join(own) or 'no routes'}")
     doors = [channel.name for channel in host.channels if is_open(channel, host)]
     if doors:
-        lines.append(click.style(f"  open to everyone who reaches it, no allowlist: {', '.join(doors)}", fg="yellow"))
+        lines.append(click.style(f"  no allowlist, so everyone the channel lets in: {', '.join(doors)}", fg="yellow"))
     if state is not None:
         lines.append(f"  state: {state}")
     return "\n".join([*lines, "Press Ctrl-C to stop."])

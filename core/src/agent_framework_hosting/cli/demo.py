@@ -39,7 +39,7 @@ def command(port: int, check: bool) -> None:
 
     Needs no key, no file and no network, and keeps nothing. It listens on 127.0.0.1 only.
     """
-    configure_logging(style="text", debug=is_debug())
+    configure_logging(debug=is_debug(), quiet=check)
     host = demo_host()
     listener = open_listener("127.0.0.1", 0 if check else port)
     url = url_of(listener)

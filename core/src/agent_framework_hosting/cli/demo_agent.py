@@ -12,6 +12,7 @@ from agent_framework import (
     ChatResponse,
     ChatResponseUpdate,
     Content,
+    FunctionInvocationLayer,
     Message,
     ResponseStream,
 )
@@ -41,7 +42,7 @@ def answer(said: Sequence[str]) -> str:
     return f"{reply} (message {len(said)} of this conversation)"
 
 
-class OfflineChatClient(BaseChatClient):
+class OfflineChatClient(FunctionInvocationLayer, BaseChatClient):
     """Answer from the conversation alone."""
 
     OTEL_PROVIDER_NAME = "offline"

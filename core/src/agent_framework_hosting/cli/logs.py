@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 from datetime import UTC, datetime
 from typing import Literal
@@ -14,12 +15,20 @@ _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "task
 _COLOURS = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "red"}
 
 
-def configure_logging(*, style: Literal["text", "json"], debug: bool) -> None:
-    """Send the log to stderr, INFO and above, DEBUG too with ``debug``; libraries' INFO only with ``debug``."""
+def configure_logging(*, style: Literal["text", "json"] = "text", debug: bool, quiet: bool = False) -> None:
+    """Send the log to stderr: the host's INFO and everyone's warnings; one level more with ``debug``.
+
+    ``quiet`` leaves warnings only.
+    """
     handler = logging.StreamHandler()
-    handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter(colour=sys.stderr.isatty()))
+    handler.setFormatter(
+        JsonFormatter()
+        if style == "json"
+        else TextFormatter(colour=sys.stderr.isatty() and not os.environ.get("NO_COLOR"))
+    )
     logging.basicConfig(level=logging.INFO if debug else logging.WARNING, handlers=[handler], force=True)
-    logging.getLogger("agent_framework_hosting").setLevel(logging.DEBUG if debug else logging.INFO)
+    own = logging.DEBUG if debug else logging.WARNING if quiet else logging.INFO
+    logging.getLogger("agent_framework_hosting").setLevel(own)
 
 
 def server_log() -> logging.Logger:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -63,8 +64,11 @@ class LazyGroup(click.Group):
 )
 @click.version_option(package_name="host-core", prog_name="agent-host")
 @debug_option
-def main() -> None:
+@click.pass_context
+def main(ctx: click.Context) -> None:
     """Serve one agent or workflow on many channels.
 
     With a host.toml in the current directory "agent-host serve" needs no argument.
     """
+    if os.environ.get("NO_COLOR"):
+        ctx.color = False

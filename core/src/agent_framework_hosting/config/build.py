@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from ..errors import ChannelConfigurationError, HostConfigurationError
 from ..hookspecs import Channel
 from .checking import CheckedOptions, check_options
-from .options import constructor_keywords
+from .options import constructor_keywords, takes_any_keyword
 from .values import ChannelTable, Problem, raise_problems
 from .wording import reveals
 
@@ -54,11 +54,11 @@ def build_channels(
 
 def _construct(table: ChannelTable, channel_class: type[Channel], checked: CheckedOptions) -> Channel:
     keywords = dict(checked.values)
-    accepted = constructor_keywords(channel_class)
-    if "allowlist" in table.given and (accepted is None or "allowlist" in accepted):
+    named = constructor_keywords(channel_class)
+    if "allowlist" in table.given and "allowlist" in named:
         keywords["allowlist"] = table.allowlist
-    surplus = [] if accepted is None else sorted(keywords.keys() - accepted.keys())
-    if surplus:
+    surplus = sorted(keywords.keys() - named.keys())
+    if surplus and not takes_any_keyword(channel_class):
         raise ChannelConfigurationError(
             f"{channel_class.__qualname__} declares the option {surplus[0]!r}, which its constructor does not take; "
             "tell the author of the plugin."
@@ -70,7 +70,7 @@ def _construct(table: ChannelTable, channel_class: type[Channel], checked: Check
         problem = table.problem("", str(error))
     except Exception as error:  # a constructor may raise anything, and what it says may quote a secret
         text = f"{channel_class.__qualname__} refused its options: {error} ({type(error).__name__})"
-        if not str(error) or reveals(text, checked.secrets):
+        if not str(error) or reveals(str(error), checked.secrets):
             text = f"{channel_class.__qualname__} refused its options ({type(error).__name__})."
         problem = table.problem("", text)
     # raised out here, so that no traceback carries an error that may quote a secret

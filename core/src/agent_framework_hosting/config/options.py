@@ -33,27 +33,30 @@ def options_model(channel_class: type[Channel]) -> type[BaseModel]:
     return declared
 
 
-def constructor_keywords(channel_class: type[Channel]) -> Mapping[str, inspect.Parameter] | None:
-    """Return the constructor's keywords, or None when it takes any."""
-    parameters = inspect.signature(channel_class).parameters
+def constructor_keywords(channel_class: type[Channel]) -> Mapping[str, inspect.Parameter]:
+    """Return the keywords the constructor names."""
     if channel_class.__init__ is object.__init__:
         return {}
-    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values()):
-        return None
+    parameters = inspect.signature(channel_class).parameters
     return {name: parameter for name, parameter in parameters.items() if parameter.kind in _KEYWORDS}
+
+
+def takes_any_keyword(channel_class: type[Channel]) -> bool:
+    """Say whether the constructor takes keywords it does not name."""
+    parameters = inspect.signature(channel_class).parameters.values()
+    return any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters)
 
 
 def python_only(channel_class: type[Channel]) -> frozenset[str]:
     """Return the constructor's keywords that no file can express: callables and other live objects."""
-    return frozenset(constructor_keywords(channel_class) or {}) - frozenset(options_model(channel_class).model_fields)
+    return frozenset(constructor_keywords(channel_class)) - frozenset(options_model(channel_class).model_fields)
 
 
 def _derived_model(channel_class: type[Channel]) -> type[BaseModel]:
     fields: dict[str, tuple[object, object]] = {}
-    parameters = inspect.signature(channel_class.__init__).parameters
-    for name in constructor_keywords(channel_class) or _explicit_keywords(channel_class):
-        default = parameters[name].default
-        annotation = _annotation(channel_class, name, parameters[name])
+    for name, parameter in constructor_keywords(channel_class).items():
+        default = parameter.default
+        annotation = _annotation(channel_class, name, parameter)
         required = default is inspect.Parameter.empty
         if name.startswith("_") or annotation is None:
             if required:
@@ -72,11 +75,6 @@ def _derived_model(channel_class: type[Channel]) -> type[BaseModel]:
     # create_model is typed for literal keywords only; the fields are what its documentation asks for
     create = cast("Callable[..., type[BaseModel]]", create_model)
     return create(f"{channel_class.__name__}Options", __config__=config, **fields)
-
-
-def _explicit_keywords(channel_class: type[Channel]) -> list[str]:
-    parameters = list(inspect.signature(channel_class).parameters.values())
-    return [parameter.name for parameter in parameters if parameter.kind in _KEYWORDS]
 
 
 def _constant(value: object) -> Callable[[], object]:
