@@ -23,7 +23,7 @@ class Call:
     name: str
     arguments: str = ""
     state: CallState = "waiting"
-    first: Content | None = None
+    server: str | None = None
 
     @property
     def is_complete(self) -> bool:
@@ -42,7 +42,7 @@ class Calls:
         """Return the call a piece belongs to and what the piece adds to its arguments."""
         call = self._match(content)
         if call is None:
-            call = Call(content.id, content.call_id or "", content.name or "", first=content)
+            call = Call(content.id, content.call_id or "", content.name or "", server=content.server_name)
             self.all.append(call)
         call.id = call.id or content.id
         call.name = call.name or content.name or ""

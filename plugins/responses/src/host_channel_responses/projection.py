@@ -224,14 +224,13 @@ class Projection:
 
     def _take_result(self, content: Content) -> None:
         call = self._calls.of_result(content)
-        if call is None or call.state != "host" or call.first is None:
+        if call is None or call.state != "host":
             return
         call.state = "done"
         if self._shown.host_tools:
             self._interrupt()
-            call.first.arguments = call.arguments
-            label = call.first.server_name or items.HOST_LABEL
-            tool_items.emit_mcp_call(self.output, call.first, content, label)
+            label = call.server or items.HOST_LABEL
+            tool_items.emit_mcp_call(self.output, call.name, call.arguments, content, label)
 
     def _take_approval(self, content: Content) -> None:
         asked = content.function_call

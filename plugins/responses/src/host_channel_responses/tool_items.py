@@ -20,11 +20,9 @@ def arguments_text(value: object) -> str:
     return "" if value is None else value if isinstance(value, str) else json_text(value)
 
 
-def emit_mcp_call(output: Output, call: Content, result: Content | None, label: str) -> None:
+def emit_mcp_call(output: Output, name: str, arguments: str, result: Content | None, label: str) -> None:
     """Show one call with its result; what a tool raised is never shown, only that it failed."""
     item_id, index = output.new_id("mcp"), len(output.items)
-    arguments = arguments_text(call.arguments)
-    name = call.name or call.tool_name or "tool"
     failed = result is not None and result.exception is not None
     shown = None if result is None or failed else _result_text(result)
     started = items.mcp_call(item_id, label, name, "", output=None, failed=False, status="in_progress")
@@ -45,7 +43,8 @@ def emit_host_tool(output: Output, call: Content, result: Content | None) -> Non
     """Show a tool the provider ran: an MCP call, a search or code. Without a result it was cut off."""
     match call.type:
         case "mcp_server_tool_call":
-            emit_mcp_call(output, call, result, call.server_name or items.HOST_LABEL)
+            arguments = arguments_text(call.arguments)
+            emit_mcp_call(output, call.tool_name or "tool", arguments, result, call.server_name or items.HOST_LABEL)
         case "search_tool_call":
             emit_search(output, call, result)
         case _:
