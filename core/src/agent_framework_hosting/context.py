@@ -12,9 +12,9 @@ from .hookspecs import Channel
 from .inbound import Inbound
 from .model.command import ChannelCommand
 from .model.identity import ChannelIdentity
-from .model.outcome import HostedStream, Outcome, Reply, TargetResult
+from .model.outcome import HostedStream, Outcome, Reply
 from .model.request import ChannelRequest
-from .model.result import HostedRunResult
+from .model.result import HostedRunResult, TargetResult
 from .model.target import ResponseTarget
 from .model.verdict import AuthorizationError, AuthorizationOutcome, ClaimValue, Denied, LinkRequired
 from .ports import Store, Target

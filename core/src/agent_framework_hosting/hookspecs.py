@@ -14,9 +14,8 @@ import pluggy
 
 from .model.contribution import ChannelContribution
 from .model.identity import ChannelIdentity
-from .model.outcome import TargetResult
 from .model.request import ChannelRequest
-from .model.result import ChannelResponseContext, HostedRunResult
+from .model.result import ChannelResponseContext, HostedRunResult, TargetResult
 from .model.verdict import AllowlistDecision, AuthorizationContext
 from .ports import ChannelContext, ChannelPushCodec, IdentityAllowlist, LiveReply, Target
 
@@ -127,12 +126,12 @@ class Channel:
         return ()
 
 
-ChannelRunHook: TypeAlias = Callable[..., "ChannelRequest | None | Awaitable[ChannelRequest | None]"]
+ChannelRunHook: TypeAlias = Callable[..., "Awaitable[ChannelRequest | None] | ChannelRequest | None"]
 ChannelResponseHook: TypeAlias = Callable[
-    ..., "HostedRunResult[TargetResult] | None | Awaitable[HostedRunResult[TargetResult] | None]"
+    ..., "Awaitable[HostedRunResult[TargetResult] | None] | HostedRunResult[TargetResult] | None"
 ]
 ChannelStreamTransformHook: TypeAlias = Callable[
-    ["AgentResponseUpdate"], "AgentResponseUpdate | None | Awaitable[AgentResponseUpdate | None]"
+    ["AgentResponseUpdate"], "Awaitable[AgentResponseUpdate | None] | AgentResponseUpdate | None"
 ]
 
 

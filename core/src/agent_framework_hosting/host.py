@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from types import TracebackType
@@ -14,9 +14,9 @@ from .errors import HostConfigurationError
 from .hookspecs import Channel
 from .model.durable import ContinuationToken, HostStatePaths, RuntimeMode, TaskHandle
 from .model.identity import ChannelIdentity
-from .model.outcome import Accepted, TargetResult
+from .model.outcome import Accepted
 from .model.request import ChannelRequest
-from .model.result import HostedRunResult
+from .model.result import HostedRunResult, TargetResult
 from .model.target import ResponseTarget
 from .model.verdict import AuthorizationError, AuthorizationOutcome, ClaimValue, Denied, LinkRequired
 from .ports import DurableTaskRunner, IdentityAllowlist, IdentityLinker, IdentityResolver, Target
@@ -49,7 +49,7 @@ class AgentFrameworkHost:
         *,
         channels: Sequence[str | Channel],
         plugins: Sequence[object] = (),
-        config: Mapping[str, object] | os.PathLike[str] | str | None = None,
+        config: HostConfig | Mapping[str, object] | os.PathLike[str] | str | None = None,
         middleware: Sequence[Middleware] = (),
         state_dir: str | os.PathLike[str] | HostStatePaths | Mapping[str, str] | None = None,
         checkpoint_location: str | os.PathLike[str] | CheckpointStorage | None = None,
@@ -235,6 +235,6 @@ class AgentFrameworkHost:
         serve(self.app, host=host, port=port, workers=workers, options=hypercorn_options)
 
     @asynccontextmanager
-    async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
+    async def _lifespan(self, _: Starlette) -> AsyncGenerator[None]:
         async with self:
             yield

@@ -86,29 +86,30 @@ class Inbound:
         return await self._here(turn)
 
     async def _accept(self, request: ChannelRequest, *, journaled: bool) -> Turn | Outcome:
-        """Steps 1 to 3: nothing is written before the gate has allowed it."""
-        steps, parts = self._steps, self._steps.parts
+        """Steps 1 to 3; whatever stops a message here becomes its outcome."""
         if not self.accepting:
             return UNAVAILABLE
         try:
-            if request.event_id is not None and await parts.journal.seen(request.channel, request.event_id):
-                return Duplicate(request.event_id)  # 1 seen before
-            if not is_addressed(request, parts.plugins.channel(request.channel).accept_in_group):
-                return Accepted("")  # a group talks among itself
-            verdict = await parts.gate.authorize_request(request)  # 2 may they speak
-            if not isinstance(verdict, Allowed):
-                return verdict
-            return await steps.admit(request, verdict, journaled=journaled)  # 3 recorded, in one transaction
+            return await self._admitted(request, journaled=journaled)
         except LaneFull:
             return Busy()
         except EventAlreadySeen:
             return Duplicate(request.event_id or "")
-        except StoreError:
+        except Exception as error:
             logger.exception("A message could not be accepted", extra={"channel": request.channel})
-            return UNAVAILABLE
-        except Exception:
-            logger.exception("A message could not be accepted", extra={"channel": request.channel})
-            return Failed()
+            return UNAVAILABLE if isinstance(error, StoreError) else Failed()
+
+    async def _admitted(self, request: ChannelRequest, *, journaled: bool) -> Turn | Outcome:
+        """Steps 1 to 3: nothing is written before the gate has allowed it."""
+        steps, parts = self._steps, self._steps.parts
+        if request.event_id is not None and await parts.journal.seen(request.channel, request.event_id):
+            return Duplicate(request.event_id)  # 1 seen before
+        if not is_addressed(request, parts.plugins.channel(request.channel).accept_in_group):
+            return Accepted("")  # a group talks among itself
+        verdict = await parts.gate.authorize_request(request)  # 2 may they speak
+        if not isinstance(verdict, Allowed):
+            return verdict
+        return await steps.admit(request, verdict, journaled=journaled)  # 3 recorded, in one transaction
 
     async def _failed(self, turn: Turn, error: Exception) -> Outcome:
         if isinstance(error, TurnRefused):

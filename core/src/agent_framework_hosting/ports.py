@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 from .model.command import ChannelCommand
 from .model.durable import DurableTaskPayloadMode, RetryPolicy, TaskHandle, TaskStatus
 from .model.identity import ChannelIdentity
-from .model.outcome import HostedStream, Outcome, TargetResult
+from .model.outcome import HostedStream, Outcome
 from .model.request import ChannelRequest
-from .model.result import HostedRunResult
+from .model.result import HostedRunResult, TargetResult
 from .model.target import ResponseTarget
 from .model.verdict import (
     AllowlistDecision,

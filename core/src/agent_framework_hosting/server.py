@@ -6,7 +6,7 @@ import asyncio
 import signal
 from typing import cast
 
-from hypercorn.asyncio import serve as hypercorn_serve
+from hypercorn.asyncio import serve as hypercorn_serve  # type: ignore[reportUnknownVariableType] - its WSGI form is untyped
 from hypercorn.config import Config
 from hypercorn.typing import ASGIFramework
 from starlette.applications import Starlette

@@ -55,6 +55,23 @@ def test_a_common_key_the_constructor_knows_is_passed_and_honoured() -> None:
     assert channel.require_link
 
 
+def test_every_common_key_reaches_the_channel(bot: type[Channel]) -> None:
+    common = {
+        "allowlist": {"native_ids": ["1"]},
+        "require_link": True,
+        "wire_targets": ["active"],
+        "conversation_scope": "per_user",
+        "accept_in_group": "all",
+    }
+    channel = build(bot, {"bot_token": "t", **common})
+    assert channel.allowlist == NativeIdAllowlist(["1"])
+    assert channel.require_link
+    assert channel.wire_targets == ("active",)
+    assert channel.conversation_scope == "per_user"
+    assert channel.accept_in_group == "all"
+    assert set(vars(channel)["options"]) == {"bot_token"}
+
+
 @pytest.mark.parametrize(
     ("table", "line"),
     [

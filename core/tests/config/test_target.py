@@ -7,9 +7,7 @@ from pathlib import Path
 import pytest
 from agent_framework import Agent, Workflow
 
-from agent_framework_hosting.config import TargetError, load_config, resolve_target
-from agent_framework_hosting.config.target import target_of
-from agent_framework_hosting.errors import HostConfigurationError
+from agent_framework_hosting.config import TargetError, resolve_target
 
 AGENT = """
 from agent_framework import Agent, WorkflowBuilder, FunctionExecutor
@@ -109,12 +107,3 @@ def test_a_module_that_is_not_there_or_does_not_import(tmp_path: Path, module: W
     assert isinstance(caught.value.__cause__, RuntimeError)
     with pytest.raises(TargetError, match="Importing 'app_exits' raised SystemExit"):
         resolve_target("app_exits:x", directory=tmp_path)
-
-
-def test_the_target_of_a_configuration_lies_beside_its_file(tmp_path: Path, module: Write) -> None:
-    module("app_beside", AGENT)
-    file = tmp_path / "host.toml"
-    file.write_text('target = "app_beside:agent"')
-    assert isinstance(target_of(load_config(file, {})), Agent)
-    with pytest.raises(HostConfigurationError, match="config mapping: target: is required"):
-        target_of(load_config({}, {}))

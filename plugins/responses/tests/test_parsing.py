@@ -3,14 +3,15 @@ from __future__ import annotations
 import json
 
 import pytest
-from host_channel_responses.config import ResponsesOptions
-from host_channel_responses.errors import WireError
-from host_channel_responses.ids import new_id
-from host_channel_responses.parsing import TurnRequest, parse_body
 from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.responses import ResponseItem
 from pydantic import TypeAdapter
+
+from host_channel_responses.config import ResponsesOptions
+from host_channel_responses.errors import WireError
+from host_channel_responses.ids import new_id
+from host_channel_responses.parsing import TurnRequest, parse_body
 
 ITEM = TypeAdapter(ResponseItem)
 PIXEL = "data:image/png;base64,iVBORw0KGgo="

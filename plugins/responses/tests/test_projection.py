@@ -8,11 +8,12 @@ import pytest
 from agent_framework import AgentResponse, AgentResponseUpdate, Annotation, Content
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from host_channel_responses.log import DONE, EventLog
-from host_channel_responses.projection import Projection, Shown
-from host_channel_responses import events
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
+
+from host_channel_responses import events
+from host_channel_responses.log import DONE, EventLog
+from host_channel_responses.projection import Projection, Shown
 
 CLIENT = frozenset({"lookup", "save"})
 EVENT = TypeAdapter(ResponseStreamEvent)

@@ -8,12 +8,13 @@ from collections.abc import Callable
 
 import pytest
 from agent_framework import AgentResponseUpdate, Content
+
 from host_channel_responses import events
+from host_channel_responses.config import ResponsesOptions
 from host_channel_responses.encoding import encode
 from host_channel_responses.ids import new_id
 from host_channel_responses.log import DONE
 from host_channel_responses.parsing import TurnRequest, parse_fields
-from host_channel_responses.config import ResponsesOptions
 from host_channel_responses.projection import Projection, Shown
 from host_channel_responses.response_object import FAILED, ended, ending_of, opening
 

@@ -21,11 +21,8 @@ def configure_logging(*, style: Literal["text", "json"] = "text", debug: bool, q
     ``quiet`` leaves warnings only.
     """
     handler = logging.StreamHandler()
-    handler.setFormatter(
-        JsonFormatter()
-        if style == "json"
-        else TextFormatter(colour=sys.stderr.isatty() and not os.environ.get("NO_COLOR"))
-    )
+    colour = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter(colour=colour))
     logging.basicConfig(level=logging.INFO if debug else logging.WARNING, handlers=[handler], force=True)
     own = logging.DEBUG if debug else logging.WARNING if quiet else logging.INFO
     logging.getLogger("agent_framework_hosting").setLevel(own)

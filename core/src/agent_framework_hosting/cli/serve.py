@@ -84,7 +84,7 @@ def build_host(
             f"No channel is enabled: add -c NAME, or a [channels.NAME] table to {config.origin.label}. "
             'See "agent-host channels" for the names.'
         )
-    return AgentFrameworkHost(cast("Target", found), channels=list(config.channels), config=config), _state(config)
+    return AgentFrameworkHost(cast("Target", found), channels=list(config.channels), config=config_file), _state(config)
 
 
 def _finished(found: object, named: str, channels: tuple[str, ...], config_file: Path | None) -> AgentFrameworkHost:

@@ -24,12 +24,8 @@ def build_channel(name: str, table: ChannelTable, *, channel_class: type[Channel
     if name != channel.name:
         channel.name = name
         channel.path = f"/{name}"
-    if table.path is not None:
-        channel.path = table.path
-    if "allowlist" in table.given:
-        channel.allowlist = table.allowlist
-    if "require_link" in table.given:
-        channel.require_link = table.require_link
+    for key in table.given - {"use"}:
+        setattr(channel, key, getattr(table, key))
     return channel
 
 

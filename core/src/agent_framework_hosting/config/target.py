@@ -9,11 +9,8 @@ import os
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import cast
 
 from ..errors import HostConfigurationError
-from ..ports import Target
-from .values import HostConfig
 
 
 class TargetError(HostConfigurationError):
@@ -39,19 +36,6 @@ def resolve_target(spec: str, *, directory: str | os.PathLike[str] | None = None
             raise TargetError(f"The target {spec!r} does not exist: {owner} has no {name!r}.{_near(name, found)}")
         found = getattr(found, name)
     return _settle(spec, found)
-
-
-def target_of(config: HostConfig) -> Target:
-    """Return the agent or workflow that a configuration names, imported from the file's directory.
-
-    Raises ``HostConfigurationError`` when it names none, or a finished host, or one that cannot be imported.
-    """
-    if config.target is None:
-        raise HostConfigurationError(f'{config.origin.label}: target: is required; write target = "module:attribute".')
-    found = resolve_target(config.target, directory=config.origin.directory)
-    if is_host(found):
-        raise TargetError(f"The target {config.target!r} is a finished host; name the agent or workflow it serves.")
-    return cast("Target", found)
 
 
 def is_host(target: object) -> bool:

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal
 
 from ..errors import ChannelConfigurationError, HostConfigurationError
+from ..hookspecs import ConversationScope, GroupAddressing
 from ..model.durable import HostStatePaths, RuntimeMode
 from ..ports import IdentityAllowlist
-
-ConversationScope: TypeAlias = Literal["per_user", "per_user_per_conversation", "per_conversation"]
-AcceptInGroup: TypeAlias = Literal["mention_only", "command_only", "mention_or_command", "all"]
 
 MAPPING_LABEL = "config mapping"
 
@@ -101,7 +99,7 @@ class ChannelTable:
     require_link: bool = False
     wire_targets: tuple[str, ...] = ()
     conversation_scope: ConversationScope | None = None
-    accept_in_group: AcceptInGroup | None = None
+    accept_in_group: GroupAddressing = "mention_only"
     options: Mapping[str, object] = field(default_factory=dict[str, object], repr=False, hash=False)
     variables: Mapping[str, str] = field(default_factory=_nothing, repr=False, hash=False)
     environ: Mapping[str, str] = field(default_factory=_nothing, repr=False, hash=False, compare=False)

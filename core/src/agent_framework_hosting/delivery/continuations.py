@@ -11,8 +11,7 @@ from datetime import UTC, datetime
 from ..errors import UnreadableRecord
 from ..execution.codec import encode_result
 from ..model.durable import ContinuationStatus, ContinuationToken
-from ..model.outcome import TargetResult
-from ..model.result import HostedRunResult
+from ..model.result import HostedRunResult, TargetResult
 from ..ports import Delete, Put, Store, Write
 from ..state.records import RecordCodec
 

@@ -11,9 +11,8 @@ from agent_framework import AgentResponse, Content, Message
 
 from ..execution.codec import decode_result, encode_result
 from ..model.identity import ChannelIdentity
-from ..model.outcome import TargetResult
 from ..model.request import ChannelRequest
-from ..model.result import HostedRunResult
+from ..model.result import HostedRunResult, TargetResult
 from ..ports import ChannelPushCodec
 from .codec import decode_identity, decode_request, encode_identity, encode_request
 

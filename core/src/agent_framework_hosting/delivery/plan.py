@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..model.identity import ChannelIdentity
@@ -78,26 +78,22 @@ def candidates(target: ResponseTarget, reach: Reach) -> tuple[ChannelIdentity, .
     return tuple(found for found in _resolve(target, reach) if isinstance(found, ChannelIdentity))
 
 
-def _resolve(target: ResponseTarget, reach: Reach) -> Iterator[ChannelIdentity | Skipped | None]:
-    """Yield an address to push to, a skip, or None for the asking wire itself."""
+def _resolve(target: ResponseTarget, reach: Reach) -> list[ChannelIdentity | Skipped | None]:
+    """Return each destination: an address to push to, a skip, or None for the asking wire itself."""
     match target.kind:
         case ResponseTargetKind.ORIGINATING:
-            yield None
+            return [None]
         case ResponseTargetKind.NONE:
-            return
+            return []
         case ResponseTargetKind.ACTIVE:
-            yield Skipped("active", "no_active_channel") if reach.active is None else _address(reach.active, reach)
+            none = Skipped("active", "no_active_channel")
+            return [none if reach.active is None else _address(reach.active, reach)]
         case ResponseTargetKind.CHANNELS:
-            for name in target.targets:
-                yield _channel(name, reach)
+            return [_channel(name, reach) for name in target.targets]
         case ResponseTargetKind.ALL_LINKED:
-            yield None
-            for name in reach.addresses:
-                if name != reach.origin_channel:
-                    yield _channel(name, reach)
-        case ResponseTargetKind.IDENTITIES:
-            for identity in target.target_identities:
-                yield _address(identity, reach)
+            return [None, *(_channel(name, reach) for name in reach.addresses if name != reach.origin_channel)]
+        case _:
+            return [_address(identity, reach) for identity in target.target_identities]
 
 
 def _channel(name: str, reach: Reach) -> ChannelIdentity | Skipped | None:

@@ -8,8 +8,7 @@ from dataclasses import replace
 
 from ..errors import PermanentPushError, RetryLater, UncertainSend
 from ..model.identity import ChannelIdentity
-from ..model.outcome import TargetResult
-from ..model.result import ChannelResponseContext, HostedRunResult, result_text
+from ..model.result import ChannelResponseContext, HostedRunResult, TargetResult, result_text
 from ..plugins.manager import PluginManager
 from ..ports import DurableTask, LiveReply
 from .outbox import Delivery, decode_delivery, destination_of

@@ -9,8 +9,8 @@ from typing import TypeAlias, cast
 from agent_framework import AgentResponse, AgentResponseUpdate, AgentSession, ResponseStream
 
 from ..hookspecs import ChannelStreamTransformHook
-from ..model.outcome import HostedStream, TargetResult
-from ..model.result import HostedRunResult
+from ..model.outcome import HostedStream
+from ..model.result import HostedRunResult, TargetResult
 from .binding import Bindings
 from .envelope import enter_run, install_answer_envelope, leave_run, stamp_answer, stamp_question
 from .messages import messages_of_input

@@ -8,8 +8,7 @@ from typing import cast
 from agent_framework import AgentResponse, Content, Message, WorkflowEvent, WorkflowRunResult, WorkflowRunState
 
 from ..errors import PushPayloadNotSerializable, UnreadableRecord
-from ..model.outcome import TargetResult
-from ..model.result import HostedRunResult
+from ..model.result import HostedRunResult, TargetResult
 from .stored_values import Stored, Types, decode_framework, decode_value, encode_framework, encode_value, name_of
 
 _ANSWER_TYPES: dict[str, type] = {name_of(one): one for one in (bool, str, int, float, Content, Message)}

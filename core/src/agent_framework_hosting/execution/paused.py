@@ -43,7 +43,7 @@ class Memory:
 
     async def resume(self, turn: TurnInput) -> Resumption:
         """Return a workflow for this turn, with what its conversation left."""
-        if turn.isolation_key is None:
+        if turn.isolation_key is None or turn.request.session_mode == "disabled":
             return Resumption(self._instances.fresh(), None)
         own = Scope(turn.isolation_key, turn.key)
         start = own if turn.parent is None else Scope(turn.isolation_key, turn.parent)

@@ -11,8 +11,8 @@ from typing import Protocol
 from agent_framework import AgentResponseUpdate, ResponseStream
 
 from ..hookspecs import ChannelStreamTransformHook
-from ..model.outcome import HostedStream, TargetResult
-from ..model.result import HostedRunResult
+from ..model.outcome import HostedStream
+from ..model.result import HostedRunResult, TargetResult
 from .context import InContext
 
 _closing: set[asyncio.Task[None]] = set()

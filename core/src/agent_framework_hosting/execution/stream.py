@@ -8,8 +8,7 @@ from typing import cast
 
 from agent_framework import AgentResponse, AgentResponseUpdate, Content, Message, WorkflowEvent, WorkflowRunResult
 
-from ..model.outcome import TargetResult
-from ..model.result import HostedRunResult, result_text
+from ..model.result import HostedRunResult, TargetResult, result_text
 from .pending import question_content
 
 

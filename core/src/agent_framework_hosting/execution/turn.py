@@ -9,9 +9,9 @@ from typing import Protocol
 from agent_framework import AgentSession
 
 from ..hookspecs import ChannelStreamTransformHook
-from ..model.outcome import HostedStream, TargetResult
+from ..model.outcome import HostedStream
 from ..model.request import ChannelRequest
-from ..model.result import HostedRunResult
+from ..model.result import HostedRunResult, TargetResult
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ from agent_framework import (
 )
 
 from ..hookspecs import ChannelStreamTransformHook
-from ..model.outcome import HostedStream, TargetResult
-from ..model.result import HostedRunResult
+from ..model.outcome import HostedStream
+from ..model.result import HostedRunResult, TargetResult
 from .adapt import adapt_input
 from .checkpoints import Checkpoints, Scope
 from .declared import declared_classes

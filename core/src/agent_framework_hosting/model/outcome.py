@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from .result import HostedRunResult, result_text
+from .result import HostedRunResult, TargetResult, result_text
 from .verdict import Denied, LinkRequired
 
 if TYPE_CHECKING:
-    from agent_framework import AgentResponse, AgentResponseUpdate, ResponseStream, WorkflowRunResult
+    from agent_framework import AgentResponseUpdate, ResponseStream
 
-TargetResult: TypeAlias = "AgentResponse | WorkflowRunResult"
 HostedStream: TypeAlias = "ResponseStream[AgentResponseUpdate, HostedRunResult[TargetResult]]"
 
 

@@ -5,29 +5,32 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeAlias, cast
+
+from typing_extensions import TypeVar
 
 from .identity import ChannelIdentity
 from .request import ChannelRequest
 
 if TYPE_CHECKING:
-    from agent_framework import AgentSession
+    from agent_framework import AgentResponse, AgentSession, WorkflowRunResult
 
-ResultT = TypeVar("ResultT")
+TargetResult: TypeAlias = "AgentResponse | WorkflowRunResult"
+ResultT_co = TypeVar("ResultT_co", covariant=True, default=TargetResult)
 _KEEP = object()
 
 
 @dataclass(frozen=True, slots=True)
-class HostedRunResult(Generic[ResultT]):
+class HostedRunResult(Generic[ResultT_co]):
     """Hold what a target answered, in full: an ``AgentResponse`` or a ``WorkflowRunResult``.
 
     ``session`` is the agent session after the run; None for workflows and session-less runs.
     """
 
-    result: ResultT = field(hash=False)
+    result: ResultT_co = field(hash=False)
     session: AgentSession | None = field(default=None, kw_only=True, hash=False)
 
-    def replace(self, *, result: object = _KEEP, session: object = _KEEP) -> HostedRunResult[ResultT]:
+    def replace(self, *, result: object = _KEEP, session: object = _KEEP) -> HostedRunResult[ResultT_co]:
         """Return a shallow copy with another result or session."""
         changes = {name: new for name, new in (("result", result), ("session", session)) if new is not _KEEP}
         return dataclasses.replace(self, **changes)  # type: ignore[arg-type]
@@ -53,7 +56,7 @@ def result_text(result: object) -> str:
 
     A workflow's outputs are joined by newlines; outputs that are no text are rendered as JSON where they can be.
     """
-    inner: object = result.result if isinstance(result, HostedRunResult) else result  # type: ignore[reportUnknownMemberType]
+    inner = cast("HostedRunResult[object]", result).result if isinstance(result, HostedRunResult) else result
     outputs = getattr(inner, "get_outputs", None)
     if callable(outputs):
         inner = outputs()

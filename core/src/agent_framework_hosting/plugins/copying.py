@@ -5,8 +5,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, cast
 
-from ..model.outcome import TargetResult
-from ..model.result import HostedRunResult
+from ..model.result import HostedRunResult, TargetResult
 
 if TYPE_CHECKING:
     from agent_framework import Message

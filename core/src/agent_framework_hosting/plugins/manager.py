@@ -14,9 +14,8 @@ from ..errors import PermanentPushError, PluginError
 from ..hookspecs import Channel
 from ..model.contribution import ChannelContribution
 from ..model.identity import ChannelIdentity
-from ..model.outcome import TargetResult
 from ..model.request import ChannelRequest
-from ..model.result import ChannelResponseContext, HostedRunResult
+from ..model.result import ChannelResponseContext, HostedRunResult, TargetResult
 from ..model.verdict import AllowlistDecision, AuthorizationContext
 from ..ports import ChannelContext, Target
 from .copying import own_copy

@@ -100,6 +100,13 @@ class Agenda:
         """Return the ids of all tasks that are not done."""
         return list(self._entries)
 
+    def take_out_waiting(self) -> frozenset[str]:
+        """Forget all tasks that do not run; return the ids of all there were."""
+        known = frozenset(self._entries)
+        for task_id in known:
+            self.remove(task_id)
+        return known
+
     def _lead(self, entry: Entry) -> None:
         entry.at_head = True
         heapq.heappush(self._heap, (entry.due, next(self._ticket), entry))

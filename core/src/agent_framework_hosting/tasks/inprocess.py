@@ -191,7 +191,9 @@ class InProcessTaskRunner:
         if self._stopped:
             self._begin_afresh()
             self._stopped = False
-        self._opened = True
+        if not self._opened:
+            self._opened = True
+            asyncio.get_running_loop().call_soon(self._pump)  # not now: a resume that follows sorts the lanes first
 
     async def resume(self) -> int:
         """Take up every pending task of an earlier process, oldest first; return their number.
@@ -206,18 +208,22 @@ class InProcessTaskRunner:
             return 0
         self._resumed = True
         self._held = []
-        taken = 0
+        own = self._agenda.take_out_waiting()  # the scan meets them again, in order with what is older
         orphans: Counter[str] = Counter()
+        taken = 0
         try:
-            async for page in self._ledger.scan(self._agenda.task_ids()):
+            async for page in self._ledger.scan(own):
                 for record in page:
                     self._ids.seen(record.id)
                     if record.name in self._registrations:
                         self._add(record)
-                        taken += 1
+                        taken += record.id not in own
                     else:
                         orphans[record.name] += 1
                 self._pump()
+        except BaseException:
+            self._resumed = False
+            raise
         finally:
             held, self._held = self._held, None
             for record in held:

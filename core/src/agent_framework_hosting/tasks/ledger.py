@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection
 
 from ..errors import UnreadableRecord
 from ..model.durable import TaskStatus
@@ -93,7 +93,7 @@ class TaskLedger:
         self._counts["succeeded"] -= len(forgotten)
         self._remember(record)
 
-    async def scan(self, known: Sequence[str]) -> AsyncIterator[list[TaskRecord]]:
+    async def scan(self, known: Collection[str]) -> AsyncIterator[list[TaskRecord]]:
         """Yield the pending records in order, page by page, and take stock of everything else.
 
         Ids in ``known`` are counted already. What cannot be read is set aside; what was set aside and can be read
@@ -108,12 +108,14 @@ class TaskLedger:
             pending: list[TaskRecord] = []
             for task_id, text in page:
                 record = await self._read(task_id, text)
-                if record is None or record.id in counted:
+                if record is None:
                     continue
-                self._counts[record.status] += 1
                 if record.status == "pending":
                     pending.append(record)
-                elif record.status in {"succeeded", "cancelled"}:
+                if record.id in counted:
+                    continue
+                self._counts[record.status] += 1
+                if record.status in {"succeeded", "cancelled"}:
                     history.append((record.finished or 0.0, record.id))
             yield pending
         self._history.extendleft(task_id for _, task_id in sorted(history, reverse=True))

@@ -5,21 +5,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
+from typing import Literal, cast, overload
 
 from agent_framework import (
     AgentResponse,
     AgentResponseUpdate,
+    AgentRunInputs,
     AgentSession,
     Content,
     Message,
     ResponseStream,
+    ServiceSessionId,
 )
 
 from ..hookspecs import Channel, hookimpl
 from ..model.contribution import ChannelContribution
 from ..model.identity import ChannelIdentity
-from ..model.outcome import TargetResult
-from ..model.result import HostedRunResult, result_text
+from ..model.result import HostedRunResult, TargetResult, result_text
 from ..ports import ChannelContext
 
 
@@ -45,12 +47,37 @@ class EchoAgent:
         """Create a session."""
         return AgentSession(session_id=session_id)
 
-    def get_session(self, service_session_id: str, *, session_id: str | None = None) -> AgentSession:
+    def get_session(self, service_session_id: str | ServiceSessionId, *, session_id: str | None = None) -> AgentSession:
         """Wrap a service's session."""
         return AgentSession(service_session_id=service_session_id, session_id=session_id)
 
+    @overload
     def run(
-        self, messages: object = None, *, stream: bool = False, session: AgentSession | None = None, **_: object
+        self,
+        messages: AgentRunInputs | None = None,
+        *,
+        stream: Literal[False] = ...,
+        session: AgentSession | None = None,
+        **_: object,
+    ) -> Awaitable[AgentResponse]: ...
+
+    @overload
+    def run(
+        self,
+        messages: AgentRunInputs | None = None,
+        *,
+        stream: Literal[True],
+        session: AgentSession | None = None,
+        **_: object,
+    ) -> ResponseStream[AgentResponseUpdate, AgentResponse]: ...
+
+    def run(
+        self,
+        messages: AgentRunInputs | None = None,
+        *,
+        stream: bool = False,
+        session: AgentSession | None = None,
+        **_: object,
     ) -> Awaitable[AgentResponse] | ResponseStream[AgentResponseUpdate, AgentResponse]:
         """Answer, whole or word by word."""
         if stream:
@@ -79,7 +106,8 @@ class EchoAgent:
 
 
 def _last_message(messages: object) -> Message:
-    last = messages[-1] if isinstance(messages, list) and messages else messages
+    heard = cast("list[object]", messages) if isinstance(messages, list) else [messages]
+    last = heard[-1] if heard else None
     return last if isinstance(last, Message) else Message("user", ["" if last is None else str(last)])
 
 

@@ -9,8 +9,7 @@ from typing import Literal, TypeAlias
 
 from ..delivery.codec import decode_request
 from ..delivery.journal import TurnRecord
-from ..model.outcome import TargetResult
-from ..model.result import HostedRunResult
+from ..model.result import HostedRunResult, TargetResult
 from ..model.verdict import Allowed
 from ..ports import LiveReply
 from ..sessions.scope import conversation_of

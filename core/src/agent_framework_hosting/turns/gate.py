@@ -40,7 +40,7 @@ class Gate:
         allowlist: IdentityAllowlist | None = None,
         verified_claims: Mapping[str, ClaimValue] | None = None,
     ) -> AuthorizationOutcome:
-        """Decide by the channel's rules, tightened or replaced by what the caller gives; claims are the caller's word."""
+        """Decide by the channel's rules and what the caller adds to them; claims are the caller's word."""
         own = self._rules.get(identity.channel) or AccessRules(identity.channel, self._default_allowlist)
         rules = AccessRules(
             identity.channel,

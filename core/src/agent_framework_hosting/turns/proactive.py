@@ -10,9 +10,8 @@ from ..delivery.plan import ORIGINATING, Plan, Reach, candidates, plan_delivery
 from ..delivery.staging import Outbox
 from ..execution.history import remember
 from ..model.durable import TaskHandle
-from ..model.outcome import TargetResult
 from ..model.request import ChannelRequest
-from ..model.result import HostedRunResult, result_text
+from ..model.result import HostedRunResult, TargetResult, result_text
 from ..model.target import ResponseTarget, ResponseTargetKind
 from ..plugins.manager import PluginManager
 from ..ports import Target

@@ -19,9 +19,9 @@ from ..delivery.staging import Outbox, Staged
 from ..errors import TurnFailed
 from ..execution.stream import updates_of
 from ..execution.turn import Execution, TurnInput
-from ..model.outcome import Failed, HostedStream, TargetResult
+from ..model.outcome import Failed, HostedStream
 from ..model.request import ChannelRequest
-from ..model.result import ChannelResponseContext, HostedRunResult
+from ..model.result import ChannelResponseContext, HostedRunResult, TargetResult
 from ..model.target import ResponseTargetKind
 from ..model.verdict import Allowed
 from ..plugins.manager import PluginManager

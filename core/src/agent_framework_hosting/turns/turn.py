@@ -35,8 +35,8 @@ class Turn:
 
     ``person`` is the isolation key the gate allowed (None: anonymous). ``active`` is the person's most recent other
     address before this turn. ``record`` is the journal's entry, if there is one. ``deferred`` says that no wire waits:
-    the origin gets its answer as a delivery. ``delivers`` is False when the caller will deliver by itself. ``ended`` says
-    that the journal knows how the turn came out.
+    the origin gets its answer as a delivery. ``delivers`` is False when the caller will deliver by itself. ``ended``
+    says that the journal knows how the turn came out.
     """
 
     id: str

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from agent_framework import AgentResponse
+
 from agent_framework_hosting import HostedRunResult, Outcome, Reply, result_text
 
 PushState = Literal["partial", "final", "failed"]
@@ -18,9 +20,9 @@ def render_outcome(outcome: Outcome, replies: Sequence[str] = ()) -> dict[str, o
 
 def render_push(result: HostedRunResult) -> dict[str, object]:
     """Return the body of a push: the text, and whose words they are."""
-    messages = getattr(result.result, "messages", None) or []
-    role = messages[0].role if messages else "assistant"
-    return {"text": result_text(result), "role": str(role), "state": "final"}
+    answer = result.result
+    role = answer.messages[0].role if isinstance(answer, AgentResponse) and answer.messages else "assistant"
+    return {"text": result_text(result), "role": role, "state": "final"}
 
 
 def render_state(text: str, state: PushState) -> dict[str, object]:
