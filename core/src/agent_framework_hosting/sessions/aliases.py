@@ -96,7 +96,7 @@ class Aliases:
         return None if alias is None else alias.person
 
     def members(self, person: str) -> tuple[IdentityKey, ...]:
-        """Return the identities linked to a person, in the order they were."""
+        """Return the identities linked to a person."""
         return tuple(self._members.get(person, ()))
 
     def put(self, alias: Alias) -> None:

@@ -47,9 +47,9 @@ class Links:
         return self._aliases.person(identity_key(identity))
 
     def members(self, isolation_key: str) -> tuple[ChannelIdentity, ...]:
-        """Return the identities linked to a person, each as it was last seen, in the order they were linked."""
-        known = self._people.known(isolation_key)[::-1]
-        latest = {identity_key(address.identity): address.identity for address in reversed(known)}
+        """Return the identities linked to a person, each as last seen in a direct chat, or without attributes."""
+        direct = [address.identity for address in self._people.known(isolation_key) if not address.is_group]
+        latest = {identity_key(identity): identity for identity in direct}
         return tuple(latest.get(key, ChannelIdentity(*key)) for key in self._aliases.members(isolation_key))
 
     def claims_of(self, isolation_key: str) -> tuple[dict[str, ClaimValue], float] | None:
