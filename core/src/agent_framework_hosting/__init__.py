@@ -1,5 +1,8 @@
 """Serve one agent or workflow on many channels. The public names, and nothing else."""
 
+import importlib
+from typing import TYPE_CHECKING
+
 from .authorization.allowlists import (
     AllOfAllowlists,
     AllowAll,
@@ -27,7 +30,6 @@ from .hookspecs import (
     hookspec,
 )
 from .host import AgentFrameworkHost
-from .linking.one_time_code import OneTimeCodeLinker
 from .model.command import ChannelCommand, ChannelCommandContext
 from .model.contribution import ChannelContribution
 from .model.durable import (
@@ -75,7 +77,20 @@ from .ports import (
     LiveReply,
     SupportsLinkStorePath,
 )
-from .tasks.inprocess import InProcessTaskRunner
+
+if TYPE_CHECKING:
+    from .linking.one_time_code import OneTimeCodeLinker
+    from .tasks.inprocess import InProcessTaskRunner
+
+_LOADED_LATE = {"InProcessTaskRunner": ".tasks.inprocess", "OneTimeCodeLinker": ".linking.one_time_code"}
+
+
+def __getattr__(name: str) -> object:
+    """Load the two names whose modules most programs do not need."""
+    if name not in _LOADED_LATE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_LOADED_LATE[name], __name__), name)
+
 
 __all__ = [
     "Accepted",

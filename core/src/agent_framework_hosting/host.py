@@ -9,7 +9,6 @@ from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, cast
 
-from .config import HostConfig, load_config, resolve_target
 from .errors import HostConfigurationError
 from .hookspecs import Channel
 from .model.durable import ContinuationToken, HostStatePaths, RuntimeMode, TaskHandle
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
     from .assembly.lifecycle import Member
     from .assembly.wire import Parts
+    from .config import HostConfig
 
 
 class AgentFrameworkHost:
@@ -63,6 +63,7 @@ class AgentFrameworkHost:
     ) -> None:
         from .assembly.options import HostOptions  # noqa: PLC0415 - what a running host needs is heavier than this door
         from .assembly.wire import wire  # noqa: PLC0415 - as above
+        from .config import HostConfig, load_config  # noqa: PLC0415 - as above
 
         if isinstance(channels, str):
             raise TypeError(f"channels must be a sequence, for example channels=[{channels!r}].")
@@ -95,6 +96,8 @@ class AgentFrameworkHost:
 
         Raises ``HostConfigurationError`` when the file names no target or no channel.
         """
+        from .config import load_config, resolve_target  # noqa: PLC0415 - only this way of building needs it
+
         loaded = load_config(path)
         if loaded.target is None:
             raise HostConfigurationError(f'{loaded.origin.label}: names no target; add: target = "module:attribute"')
