@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 
+import httpx2
 import pytest
 from agent_framework import (
     Agent,
@@ -23,8 +24,11 @@ from agent_framework import (
     Message,
     ResponseStream,
 )
+from agent_framework_hosting import AgentFrameworkHost
+from host_channel_responses import ResponsesChannel
 from hypercorn.asyncio import serve as hypercorn_serve
 from hypercorn.config import Config
+from openai import AsyncOpenAI
 
 Step = "str | Content | AgentResponseUpdate | Exception | asyncio.Event | Callable[[], Awaitable[None]]"
 
@@ -79,7 +83,7 @@ class ScriptedAgent:
 class _ChatClient(BaseChatClient):
     """Answers each model call with the next of its turns; remembers what it was asked."""
 
-    def __init__(self, turns: Sequence[Sequence[Content]], **options: object) -> None:
+    def __init__(self, *, turns: Sequence[Sequence[Content]], **options: object) -> None:
         super().__init__(**options)
         self.turns = list(turns)
         self.calls: list[list[Message]] = []
@@ -137,7 +141,7 @@ def chat_agent() -> Callable[..., Agent]:
     """Build a real agent over a scripted model: ``chat_agent(turns, tools=[...])``."""
 
     def build(turns: Sequence[Sequence[Content]] = (), **options: object) -> Agent:
-        return Agent(client=ScriptedChatClient(turns), name="assistant", **options)
+        return Agent(client=ScriptedChatClient(turns=turns), name="assistant", **options)
 
     return build
 
@@ -151,22 +155,61 @@ def serving() -> Serving:
 
     @asynccontextmanager
     async def serve(app) -> AsyncIterator[str]:
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            listener.listen()
-            config = Config()
-            config.bind = [f"fd://{listener.fileno()}"]
-            config.graceful_timeout = 1
-            config.loglevel = "ERROR"
-            stop = asyncio.Event()
-            server = asyncio.create_task(hypercorn_serve(app, config, shutdown_trigger=stop.wait, mode="asgi"))
-            try:
-                yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-            finally:
-                stop.set()
-                await server
+        listener = socket.create_server(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+        config = Config()
+        config.bind = [f"fd://{listener.detach()}"]  # the server closes it
+        config.graceful_timeout = 1
+        config.loglevel = "ERROR"
+        stop = asyncio.Event()
+        server = asyncio.create_task(hypercorn_serve(app, config, shutdown_trigger=stop.wait, mode="asgi"))
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            stop.set()
+            await server
 
     return serve
+
+
+@pytest.fixture
+def talking(serving):
+    """Serve a target on the channel: yields a function that makes strict clients, by key."""
+
+    @asynccontextmanager
+    async def talk(target, **options: object) -> AsyncIterator[Callable[..., AsyncOpenAI]]:
+        host = AgentFrameworkHost(target, channels=[ResponsesChannel(**options)], config={})
+        async with serving(host.app) as url:
+            clients: list[AsyncOpenAI] = []
+
+            def client(key: str = "any", *, strict: bool = True, path: str = "/v1", retries: int = 0) -> AsyncOpenAI:
+                made = AsyncOpenAI(
+                    base_url=url + path, api_key=key, max_retries=retries, _strict_response_validation=strict
+                )
+                clients.append(made)
+                return made
+
+            try:
+                yield client
+            finally:
+                for each in clients:
+                    await each.close()
+
+    return talk
+
+
+async def read_raw_stream(client: AsyncOpenAI, **body: object) -> bytes:
+    url = str(client.base_url).rstrip("/") + "/responses"
+    async with httpx2.AsyncClient(headers={"authorization": f"Bearer {client.api_key}"}) as http:
+        answer = await http.post(url, json={"stream": True, **body})
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["content-type"] == "text/event-stream"
+        return answer.content
+
+
+@pytest.fixture
+def raw_stream() -> Callable[..., Awaitable[bytes]]:
+    return read_raw_stream
 
 
 class StreamFault(AssertionError):

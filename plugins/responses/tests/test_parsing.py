@@ -94,7 +94,11 @@ def test_a_reference_needs_no_type(reference: dict) -> None:
             "invalid_value",
             "input[0].content[0].image_url",
         ),
-        ({"input": [{"type": "function_call_output", "output": "x"}]}, "missing_required_parameter", "input[0].call_id"),
+        (
+            {"input": [{"type": "function_call_output", "output": "x"}]},
+            "missing_required_parameter",
+            "input[0].call_id",
+        ),
         ({"input": "x", "stream": "yes"}, "invalid_type", "stream"),
         ({"input": "x", "temperature": 3}, "invalid_value", "temperature"),
         ({"input": "x", "max_output_tokens": 0}, "invalid_value", "max_output_tokens"),

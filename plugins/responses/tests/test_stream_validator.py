@@ -174,7 +174,9 @@ def test_a_failure_needs_its_error_event(defect: str, check_stream, stream_fault
 
 def test_legal_streams_pass(check_stream) -> None:
     assert len(check_stream(raw(good_stream()), usage=True)) == len(good_stream())
-    with_comments = raw(good_stream()).replace(b"event: response.in_progress", b": keep-alive\nevent: response.in_progress")
+    with_comments = raw(good_stream()).replace(
+        b"event: response.in_progress", b": keep-alive\nevent: response.in_progress"
+    )
     assert check_stream(with_comments, usage=True)
     cut_off = [*good_stream()[:-1], {**good_stream()[-1], "type": "response.incomplete"}]
     assert check_stream(raw(without_differing_ids(cut_off)))

@@ -60,25 +60,25 @@ class Call:
         return {name.removesuffix("[]"): values for name, values in pairs.items()}
 
     async def body(self, limit: int) -> bytes:
-        """Read the body; raises ``WireError`` (413) as soon as it is larger than ``limit`` bytes."""
-        declared = self.header(b"content-length")
-        if declared is not None and declared.isdigit() and int(declared) > limit:
-            raise _too_large(limit)
-        message = await self.receive()
-        if message["type"] == "http.request" and not message.get("more_body"):
-            return _within(message.get("body", b""), limit)
+        """Read the body; raises ``WireError`` (413) when it is larger than ``limit`` bytes.
+
+        Some of what is too much is read and dropped, so that a client that is still sending gets the answer.
+        """
         pieces: list[bytes] = []
-        size = 0
-        while message["type"] == "http.request":
-            piece = message.get("body", b"")
-            size += len(piece)
-            if size > limit:
-                raise _too_large(limit)
-            pieces.append(piece)
-            if not message.get("more_body"):
-                return b"".join(pieces)
+        size, more = 0, True
+        while more:
             message = await self.receive()
-        raise ClientGone
+            if message["type"] != "http.request":
+                raise ClientGone
+            piece, more = message.get("body", b""), message.get("more_body", False)
+            size += len(piece)
+            if size <= limit:
+                pieces.append(piece)
+            elif size > 2 * limit:
+                break
+        if size > limit:
+            raise WireError(413, f"The body is larger than {limit} bytes.", code="request_too_large")
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     async def answer(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
         """Send a whole JSON answer."""
@@ -171,13 +171,3 @@ class OnDisconnect:
             pass
         self.noticed = True
         self._gone()
-
-
-def _within(body: bytes, limit: int) -> bytes:
-    if len(body) > limit:
-        raise _too_large(limit)
-    return body
-
-
-def _too_large(limit: int) -> WireError:
-    return WireError(413, f"The body is larger than {limit} bytes.", code="request_too_large")

@@ -19,7 +19,7 @@ from agent_framework_hosting import (
     apply_run_hook,
     hookimpl,
 )
-from agent_framework_hosting.model.outcome import TargetResult
+from agent_framework_hosting.model.result import TargetResult
 from agent_framework_hosting.ports import Target
 
 RunHook: TypeAlias = Callable[[ChannelRequest, Target, object], Awaitable[ChannelRequest]]
