@@ -20,6 +20,8 @@ PIXEL = "data:image/png;base64,iVBORw0KGgo="
 KEYS = {"ann": "key-of-ann", "bob": "key-of-bob"}
 
 
+@pytest.mark.requirement("responses.whole")
+@pytest.mark.requirement("responses.stream")
 @pytest.mark.parametrize("path", ["", "/v1"])
 async def test_create_whole_and_streaming(talking, chat_agent, raw_stream, check_stream, path: str) -> None:
     async with talking(chat_agent()) as client:
@@ -43,6 +45,8 @@ async def test_the_stream_manager_accumulates(talking, chat_agent) -> None:
         assert final.output_text == text == "You said: hi"
 
 
+@pytest.mark.requirement("responses.chain")
+@pytest.mark.requirement("responses.fork")
 async def test_three_turns_remember_and_the_first_can_be_forked(talking, chat_agent) -> None:
     async with talking(chat_agent()) as made:
         client = made()
@@ -68,6 +72,7 @@ async def test_two_answers_to_one_parent_run_at_the_same_time_and_never_mix(talk
         assert [each.output_text for each in answers] == [f"You said: one | {n}" for n in range(8)]
 
 
+@pytest.mark.requirement("responses.retrieve")
 async def test_retrieve_delete_and_continue_without_the_parent(talking, chat_agent) -> None:
     async with talking(chat_agent()) as made:
         client = made()
@@ -99,6 +104,7 @@ async def test_what_is_not_stored_is_gone(talking, chat_agent) -> None:
                 await client.responses.create(model="m", input="x", previous_response_id=each.id)
 
 
+@pytest.mark.requirement("responses.bound")
 async def test_a_foreign_id_is_an_unknown_id_byte_for_byte(talking, chat_agent) -> None:
     async with talking(chat_agent(), api_keys=KEYS) as made:
         ann, bob = made("key-of-ann"), made("key-of-bob")
@@ -134,6 +140,7 @@ async def test_items_of_one_principal_are_unknown_to_another(talking, chat_agent
             await bob.responses.create(model="m", input=reference)
 
 
+@pytest.mark.requirement("responses.keys")
 async def test_wrong_and_missing_keys(talking, chat_agent) -> None:
     async with talking(chat_agent(), api_keys=["k1", "k2"]) as made:
         for key in ("k1", "k2"):
@@ -147,6 +154,7 @@ async def test_wrong_and_missing_keys(talking, chat_agent) -> None:
         assert (bare.status_code, bare.json()["error"]["code"]) == (401, "invalid_api_key")
 
 
+@pytest.mark.requirement("responses.errors")
 async def test_errors_have_the_shape_of_the_api_everywhere(talking, chat_agent) -> None:
     async with talking(chat_agent(), max_body_bytes=2_000_000) as made:
         base = str(made().base_url)
@@ -179,6 +187,7 @@ async def test_a_body_that_lies_about_its_length_is_cut_off(talking, chat_agent)
         assert (answer.status_code, answer.json()["error"]["code"]) == (413, "request_too_large")
 
 
+@pytest.mark.requirement("responses.input")
 async def test_images_and_files_reach_the_agent(talking, scripted) -> None:
     agent = scripted()
     content = [
@@ -201,6 +210,7 @@ async def test_images_and_files_reach_the_agent(talking, scripted) -> None:
     assert seen[1].additional_properties["detail"] == "low"
 
 
+@pytest.mark.requirement("responses.usage")
 async def test_usage_over_two_model_calls_is_counted_once(talking, chat_agent, raw_stream, check_stream) -> None:
     def tick() -> str:
         """Tick."""
@@ -227,6 +237,7 @@ async def test_usage_over_two_model_calls_is_counted_once(talking, chat_agent, r
 SECRET = "hunter2-secret"
 
 
+@pytest.mark.requirement("responses.errors")
 async def test_a_failing_agent_runs_once_and_says_nothing(talking, scripted, raw_stream, check_stream, caplog) -> None:
     agent = scripted(["partial", RuntimeError(SECRET)])
     async with talking(agent) as made:
@@ -286,6 +297,7 @@ async def test_an_answer_that_was_cut_off_is_incomplete(
         assert events[-1]["type"] == "response.incomplete"
 
 
+@pytest.mark.requirement("responses.models")
 async def test_models(talking, chat_agent) -> None:
     async with talking(chat_agent(), model="org/agent", known_models_only=True) as made:
         client = made()
