@@ -40,6 +40,7 @@ class Outbox:
     def __init__(self, plugins: PluginManager, runner: DurableTaskRunner, output_types: Sequence[type]) -> None:
         self._plugins = plugins
         self._runner = runner
+        self._transactional = runner if isinstance(runner, TransactionalTaskRunner) else None
         self._handler = PushHandler(plugins, output_types)
 
     def register(self) -> None:
@@ -76,15 +77,15 @@ class Outbox:
 
     def start(self, staged: Staged) -> None:
         """Begin to try what was staged and committed."""
-        if isinstance(self._runner, TransactionalTaskRunner):
+        if self._transactional is not None:
             for task in staged.prepared:
-                self._runner.start(task)
+                self._transactional.start(task)
 
     async def _stage_one(self, delivery: Delivery, prepared: list[PreparedTask]) -> str:
         channel = self._plugins.channel(delivery.destination.channel)
         payload = await encode_delivery(delivery, channel.push_codec)
-        if isinstance(self._runner, TransactionalTaskRunner):
-            task = self._runner.prepare(PUSH_TASK, payload)
+        if self._transactional is not None:
+            task = self._transactional.prepare(PUSH_TASK, payload)
             prepared.append(task)
             return task.handle.task_id
         return (await self._runner.schedule(PUSH_TASK, payload)).task_id

@@ -84,8 +84,9 @@ class Deferred:
         if live is None or steps.parts.plugins.shapes_responses(turn.request.channel):
             return await steps.execute(turn)
         async with Preview(live) as preview, steps.running(turn) as stream:
-            async for update in steps.paced(stream):
-                preview.feed(update.text)
+            with steps.paced(stream) as updates:
+                async for update in updates:
+                    preview.feed(update.text)
             return await stream.get_final_response()
 
     async def _take_up(self, record: TurnRecord) -> None:

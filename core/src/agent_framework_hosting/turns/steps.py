@@ -30,6 +30,7 @@ from ..sessions.lanes import Lanes
 from ..sessions.registry import IdentityRegistry
 from ..sessions.resolve import Sessions, UnknownParent
 from ..sessions.scope import conversation_of
+from .deadline import Deadline
 from .gate import Gate
 from .turn import HERE, Turn, TurnRefused, new_turn_id
 
@@ -179,8 +180,9 @@ class Steps:
                     yield update
             else:
                 async with self.running(turn) as running:
-                    async for update in self.paced(running):
-                        yield update
+                    with self.paced(running) as updates:
+                        async for update in updates:
+                            yield update
                     result = await running.get_final_response()
                 ended.append(result)
             await self.commit(turn, result)
@@ -198,20 +200,9 @@ class Steps:
         transform = self.parts.plugins.channel(turn.request.channel).stream_transform
         return self.parts.execution.stream(self._input(turn), transforms=() if transform is None else (transform,))
 
-    async def paced(self, stream: HostedStream) -> AsyncIterator[AgentResponseUpdate]:
-        """Read a stream under the turn's time limit, which never fires while the reader is busy elsewhere."""
-        if self.parts.timeout_seconds is None:
-            async for update in stream:
-                yield update
-            return
-        deadline = asyncio.get_running_loop().time() + self.parts.timeout_seconds
-        while True:
-            try:
-                async with asyncio.timeout_at(deadline):
-                    update = await anext(stream)
-            except StopAsyncIteration:
-                return
-            yield update
+    def paced(self, stream: HostedStream) -> Deadline[AgentResponseUpdate]:
+        """Read a stream under the turn's time limit; enter it before reading."""
+        return Deadline(stream, self.parts.timeout_seconds)
 
     def _input(self, turn: Turn) -> TurnInput:
         request = turn.request
