@@ -131,6 +131,55 @@ AUTHORS = {
     "authors.load": "Two hundred concurrent requests over twenty sessions lose, mix and overlap nothing.",
 }
 
-REQUIREMENTS: dict[str, str] = (
-    WORKSPACE | HOOKS | DISCOVERY | CONFIGURATION | TURN | SESSIONS | AGENTS | APP | RESPONSES | COMMAND_LINE | AUTHORS
-)
+ACCESS = {
+    "access.combinators": "Combinators of allowlists agree with the decision table for any tree.",
+    "access.empty": "An empty allowlist is nobody.",
+    "access.loader": "A loader of ids is asked again now and then; a failure keeps the last good list, and without one nobody enters.",
+    "access.decision": "Every case of the decision ends as the table says, with its reason code.",
+    "access.mixed": "Listed ids pass and everyone else is asked to link, where the allowlist says so.",
+    "access.fails-closed": "An allowlist or a linker that fails refuses.",
+    "access.audit": "Every decision is one structured log line without raw ids, keys or claims at INFO.",
+    "access.construction": "Settings that would deny everyone or open a door by mistake are refused at construction.",
+}
+
+PEOPLE = {
+    "people.both-ways": "A person is found by identity and their addresses by person; every address is kept.",
+    "people.key": "The isolation key is the linked person's, else the resolver's, else the identity's own.",
+    "people.active": "The active channel is the most recent other one before this turn, within the window.",
+    "people.bounded": "Strangers who write once leave memory and state bounded.",
+    "people.persisted": "With a state directory, who is known where survives a restart.",
+    "people.forget": "Forgetting a person removes every trace.",
+    "groups.addressing": "In a group the bot answers what the channel's addressing mode says, and every direct message.",
+    "groups.scope": "Who shares a conversation in a group is what the channel's scope says; by default nobody does.",
+    "linking.merge": "Linking makes two identities one person in one transaction.",
+    "linking.unlink": "Unlinking gives both their own keys back.",
+    "linking.silent-join": "An identity with a verified claim that is known already joins that person silently.",
+}
+
+WORKFLOWS = {
+    "workflows.apart": "No two runs of a workflow share an instance; what cannot be copied is refused with the factory form.",
+    "workflows.input": "A message is adapted to the input a workflow declares, or refused with what it takes.",
+    "workflows.keys": "Ordinary isolation keys name a directory unmodified, and dangerous ones are refused.",
+}
+
+STATE = {
+    "state.private": "The state directory is readable by its owner alone, from the beginning.",
+    "state.keeps": "The database evicts nothing, has no size limit that drops data, and writes through.",
+    "state.owner": "A second process on one state directory is refused with the first one's pid, until that is gone.",
+    "state.versions": "An older record is migrated and a newer one refused with a sentence.",
+}
+
+DELIVERIES = {
+    "deliveries.order": "Deliveries to one destination keep their order, and one that waits holds up no other destination.",
+    "deliveries.backoff": "Pauses double up to their bound with full jitter, and are never shorter than a platform asked.",
+    "deliveries.payload": "What cannot be stored is refused where it is scheduled.",
+}
+
+REQUIREMENTS: dict[str, str] = {
+    key: text
+    for chapter in (
+        *(WORKSPACE, HOOKS, DISCOVERY, CONFIGURATION, TURN, SESSIONS, AGENTS, APP, RESPONSES, COMMAND_LINE, AUTHORS),
+        *(ACCESS, PEOPLE, WORKFLOWS, STATE, DELIVERIES),
+    )
+    for key, text in chapter.items()
+}

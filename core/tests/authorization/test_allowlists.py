@@ -45,6 +45,7 @@ async def test_listed_ids_are_allowed_and_others_denied(ids: object) -> None:
     assert await allowlist.evaluate(speaker("11")) is DENY
 
 
+@pytest.mark.requirement("access.empty")
 @pytest.mark.anyio
 async def test_an_empty_list_is_nobody() -> None:
     assert await NativeIdAllowlist([]).evaluate(speaker()) is DENY
@@ -185,6 +186,7 @@ def reference(tree: Tree) -> AllowlistDecision:
     return last if set(votes) == {last} else ABSTAIN
 
 
+@pytest.mark.requirement("access.combinators")
 @given(trees)
 def test_random_trees_agree_with_the_decision_table(tree: Tree) -> None:
     top = AnyOfAllowlists(built(tree))  # an error inside counts as a DENY there
@@ -237,6 +239,7 @@ async def test_a_loader_is_asked_once_however_many_wait_for_it() -> None:
     assert loader.calls == 1
 
 
+@pytest.mark.requirement("access.loader")
 @pytest.mark.anyio
 async def test_a_loaded_list_is_refreshed_after_its_interval() -> None:
     loader, clock = Loader(["1"], ["2"]), Clock()
@@ -249,6 +252,7 @@ async def test_a_loaded_list_is_refreshed_after_its_interval() -> None:
     assert loader.calls == 2
 
 
+@pytest.mark.requirement("access.loader")
 @pytest.mark.anyio
 @pytest.mark.parametrize("failure", [RuntimeError("down"), "12345", [None]])
 async def test_a_failed_refresh_keeps_the_last_good_list_and_is_tried_again_soon(failure: object) -> None:
@@ -263,6 +267,7 @@ async def test_a_failed_refresh_keeps_the_last_good_list_and_is_tried_again_soon
     assert await ids.get() == {"3"}
 
 
+@pytest.mark.requirement("access.loader")
 @pytest.mark.anyio
 async def test_everybody_is_refused_until_a_list_was_loaded() -> None:
     loader = Loader(RuntimeError("down"))

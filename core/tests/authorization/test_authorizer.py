@@ -48,6 +48,7 @@ def fields(record: logging.LogRecord) -> dict[str, object]:
     return {name: getattr(record, name) for name in names}
 
 
+@pytest.mark.requirement("access.audit")
 @pytest.mark.anyio
 async def test_every_decision_is_one_structured_line_without_raw_ids(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, LOGGER)

@@ -94,6 +94,7 @@ async def test_a_list_for_another_channel_lets_nobody_in_here() -> None:
     assert reason(await judged(ChannelIdentity("teams", "1"), rules)) == "allowlist_abstained_pre_link"
 
 
+@pytest.mark.requirement("access.mixed")
 @pytest.mark.anyio
 async def test_in_the_mixed_profile_listed_ids_pass_and_everyone_else_is_asked_to_link() -> None:
     rules, linker = AccessRules("telegram", MIXED), Linker(CHALLENGE)
@@ -158,6 +159,7 @@ async def test_an_abstention_after_linking_refuses() -> None:
     assert reason(outcome) == "allowlist_abstained_post_link"
 
 
+@pytest.mark.requirement("access.fails-closed")
 @pytest.mark.anyio
 @pytest.mark.parametrize("phase", ["pre_link", "post_link"])
 async def test_an_allowlist_that_fails_refuses(phase: str) -> None:
@@ -171,6 +173,7 @@ async def test_an_allowlist_that_fails_refuses(phase: str) -> None:
     assert "secret" not in repr(outcome)
 
 
+@pytest.mark.requirement("access.fails-closed")
 @pytest.mark.anyio
 @pytest.mark.parametrize("answer", [RuntimeError("token abc"), None, "person:anna", LinkedIdentity("")])
 async def test_a_linker_that_fails_refuses_and_says_nothing_of_why(answer: object) -> None:
@@ -262,6 +265,7 @@ def summary(outcome: AuthorizationOutcome) -> str:
             return repr(outcome)
 
 
+@pytest.mark.requirement("access.decision")
 @given(cases)
 def test_every_case_agrees_with_the_table(c: dict[str, object]) -> None:
     async def policy(identity: ChannelIdentity, context: AuthorizationContext) -> AllowlistDecision:

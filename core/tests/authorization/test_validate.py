@@ -56,6 +56,7 @@ def test_without_anything_configured_the_door_is_open() -> None:
     assert rules_of(channel()) == {"bot": AccessRules("bot")}
 
 
+@pytest.mark.requirement("access.construction")
 @pytest.mark.parametrize(
     "allowlist", [CLAIM, AnyOfAllowlists(NativeIdAllowlist(["1"]), AllOfAllowlists(AllowAll(), CLAIM))]
 )
@@ -70,12 +71,14 @@ def test_claims_that_nobody_can_supply_are_refused(allowlist: IdentityAllowlist)
     assert rules_of(channel(allowlist=None), default=allowlist)
 
 
+@pytest.mark.requirement("access.construction")
 def test_require_link_without_a_linker_is_refused() -> None:
     message = refused(channel(require_link=True))
     assert "'bot'" in message
     assert "identity_linker" in message
 
 
+@pytest.mark.requirement("access.construction")
 def test_a_list_for_a_channel_that_is_not_there_is_refused_wherever_it_stands() -> None:
     lost = NativeIdAllowlist(["1"], channel="telegrm")
     nested = AllOfAllowlists(AllowAll(), AnyOfAllowlists(AllowAll(), lost))
@@ -127,6 +130,7 @@ def test_a_combinator_without_members_is_refused() -> None:
     assert "no members" in refused(channel(), default=AnyOfAllowlists(AllowAll(), AnyOfAllowlists()))
 
 
+@pytest.mark.requirement("access.construction")
 @pytest.mark.parametrize(
     ("name", "meant"),
     [

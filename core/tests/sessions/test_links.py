@@ -43,6 +43,7 @@ async def link(registry: IdentityRegistry, keep: ChannelIdentity, join: ChannelI
     return await registry.links.link(LinkParty(keep), LinkParty(join))
 
 
+@pytest.mark.requirement("linking.merge")
 async def test_two_identities_share_the_key_and_the_addresses_of_the_first(kept: Kept) -> None:
     registry = IdentityRegistry(kept)
     await registry.record("desk:a", DESK, "old chat")
@@ -63,6 +64,7 @@ async def test_what_belongs_to_the_link_is_committed_with_it(kept: Kept) -> None
     assert await kept.count("codes") == 0
 
 
+@pytest.mark.requirement("linking.merge")
 async def test_a_commit_that_fails_links_nobody(kept: Kept) -> None:
     registry = IdentityRegistry(kept)
     kept.full = True
@@ -134,6 +136,7 @@ async def test_a_message_under_way_while_its_speaker_is_linked_ends_up_with_the_
         assert each.addresses("desk:a") == {}
 
 
+@pytest.mark.requirement("linking.unlink")
 async def test_unlinking_gives_both_their_own_keys_back(kept: Kept, clock: Clock) -> None:
     registry = IdentityRegistry(kept, clock=clock)
     await registry.record("phone:a", PHONE)

@@ -49,6 +49,7 @@ async def reopened(store: Store, **options: object) -> IdentityRegistry:
 # Both directions
 
 
+@pytest.mark.requirement("people.both-ways")
 async def test_a_person_is_found_by_identity_and_an_identity_by_person() -> None:
     known = registry()
     assert known.key_of(ANNA) is None
@@ -69,6 +70,7 @@ async def test_nothing_is_known_before_a_sighting_is_applied(kept: Kept) -> None
     assert known.key_of(ANNA) == "telegram:1"
 
 
+@pytest.mark.requirement("people.both-ways")
 async def test_a_direct_chat_and_two_groups_are_all_kept(clock: Clock) -> None:
     known = registry(clock=clock)
     direct, one, two = (ChannelIdentity("telegram", "1", {"chat_id": chat}) for chat in (1, -10, -20))
@@ -117,6 +119,7 @@ async def test_an_identity_that_is_somebody_else_now_moves_with_its_addresses(ke
 # The active channel
 
 
+@pytest.mark.requirement("people.active")
 async def test_active_is_the_most_recent_other_channel_within_the_window(clock: Clock) -> None:
     known = registry(clock=clock, active_window_seconds=100.0)
     assert known.active("p") is None
@@ -164,6 +167,7 @@ async def test_a_person_who_keeps_writing_costs_no_writes(kept: Kept, clock: Clo
     assert (address.since, address.last_seen) == (1_000_001.0, 1_000_350.0)
 
 
+@pytest.mark.requirement("people.persisted")
 async def test_everything_comes_back_from_disk(tmp_path: Path, clock: Clock) -> None:
     store = DiskStore(str(tmp_path / "state"))
     await store.open()
@@ -214,6 +218,7 @@ async def test_unreadable_records_are_left_aside(kept: Kept, caplog: pytest.LogC
 # Bounds
 
 
+@pytest.mark.requirement("people.bounded")
 async def test_strangers_do_not_accumulate(kept: Kept) -> None:
     known = registry(kept, limit=100)
     for number in range(1000):
@@ -259,6 +264,7 @@ async def test_somebody_seen_again_while_being_pushed_out_stays(kept: Kept) -> N
 # Who is who
 
 
+@pytest.mark.requirement("people.key")
 async def test_the_key_is_the_persons_then_the_resolvers_then_the_identitys_own() -> None:
     async def resolver(identity: ChannelIdentity) -> str | None:
         return "user:7" if identity.native_id == "1" else None
@@ -271,6 +277,7 @@ async def test_the_key_is_the_persons_then_the_resolvers_then_the_identitys_own(
     assert await resolving.key_for(ANNA, {}) == "telegram:2"
 
 
+@pytest.mark.requirement("linking.silent-join")
 async def test_a_new_identity_with_a_known_claim_joins_silently(kept: Kept) -> None:
     known = registry(kept, join_claims=["oid"])
     await known.record("teams:a", ANNA_TEAMS, claims={"oid": "o-1", "name": "Anna"})
@@ -321,6 +328,7 @@ async def test_claims_that_name_two_people_join_neither() -> None:
 # The operator
 
 
+@pytest.mark.requirement("people.forget")
 async def test_forgetting_removes_every_trace(kept: Kept) -> None:
     known = registry(kept, join_claims=["oid"])
     await known.record("teams:a", ANNA_TEAMS, "19:x", claims={"oid": "o-1"})

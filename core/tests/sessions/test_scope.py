@@ -33,6 +33,7 @@ def message(
     )
 
 
+@pytest.mark.requirement("groups.addressing")
 @pytest.mark.parametrize(
     ("mode", "plain", "mentioned", "command", "command_for_bot"),
     [
@@ -62,6 +63,7 @@ def test_a_direct_chat_is_the_persons_own_conversation(scope: ConversationScope 
     assert (conversation.lane, conversation.isolation_key, conversation.key) == ("chat:1", "chat:1", None)
 
 
+@pytest.mark.requirement("groups.scope")
 @pytest.mark.parametrize("scope", [None, "per_user_per_conversation"])
 def test_a_group_is_apart_from_the_direct_chat_and_from_other_people(scope: ConversationScope | None) -> None:
     anna, ben = conversation_of(message(), "chat:1", scope), conversation_of(message(), "chat:2", scope)
@@ -77,6 +79,7 @@ def test_per_user_shares_one_conversation_everywhere() -> None:
     )
 
 
+@pytest.mark.requirement("groups.scope")
 def test_per_conversation_is_shared_by_everybody_in_the_room() -> None:
     anna = conversation_of(message(), "chat:1", "per_conversation")
     assert anna == conversation_of(message(), "chat:2", "per_conversation")
