@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from agent_framework_hosting.turns.deadline import Deadline
+
+pytestmark = pytest.mark.anyio
+
+
+async def _pieces(*pieces: str, then: asyncio.Event | None = None) -> AsyncIterator[str]:
+    for piece in pieces:
+        yield piece
+    if then is not None:
+        await then.wait()
+
+
+async def test_reads_a_quick_stream_to_its_end() -> None:
+    with Deadline(_pieces("a", "b"), 60) as pieces:
+        assert [piece async for piece in pieces] == ["a", "b"]
+
+
+async def test_a_stream_that_never_ends_is_cut_off() -> None:
+    read: list[str] = []
+    with pytest.raises(TimeoutError), Deadline(_pieces("a", then=asyncio.Event()), 0.01) as pieces:
+        async for piece in pieces:
+            read.append(piece)
+    assert read == ["a"]
+    current = asyncio.current_task()
+    assert current is not None
+    assert current.cancelling() == 0
+
+
+async def test_a_busy_reader_is_not_interrupted() -> None:
+    with Deadline(_pieces("a", "b"), 0.0) as pieces:
+        first = await anext(pieces)
+        fired = asyncio.Event()
+        asyncio.get_running_loop().call_later(0.01, fired.set)
+        await fired.wait()
+        with pytest.raises(TimeoutError):
+            await anext(pieces)
+    assert first == "a"
+
+
+async def test_a_cancelled_reader_stays_cancelled() -> None:
+    started = asyncio.Event()
+
+    async def read() -> None:
+        with Deadline(_pieces(then=asyncio.Event()), 60) as pieces:
+            started.set()
+            await anext(pieces)
+
+    reader = asyncio.create_task(read())
+    await started.wait()
+    reader.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reader
+
+
+async def test_without_a_limit_it_waits() -> None:
+    with Deadline(_pieces("a"), None) as pieces:
+        assert [piece async for piece in pieces] == ["a"]
