@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 64
 _AFTER_CANCEL_SECONDS = 1.0
+_AFTER_FOREIGN_CANCEL_SECONDS = 0.2
 
 
 class InProcessTaskRunner:
@@ -65,7 +66,7 @@ class InProcessTaskRunner:
         self._sealed = False
         self._opened = False
         self._stopped = False
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], Entry] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._begin_afresh()
 
@@ -178,9 +179,9 @@ class InProcessTaskRunner:
         if task_id in self._agenda:
             return TaskStatus.RUNNING if self._agenda.is_running(task_id) else TaskStatus.SCHEDULED
         ended = self._ledger.ended(task_id)
-        if ended is not None or (self._stopped and self._owns_store and self._store.durable):
+        if ended is not None or (self._stopped and self._store.durable):
             return ended
-        if not self._opened:
+        if not self._opened and not self._stopped:
             await self.open()
         record = await self._ledger.look_up(task_id)
         return None if record is None else record.public_status
@@ -276,9 +277,10 @@ class InProcessTaskRunner:
         if self._stopped or not self._opened:
             return
         loop = asyncio.get_running_loop()
+        self._leave_dead_loops()
         while len(self._running) < MOST_AT_ONCE and (entry := self._agenda.take(time.monotonic())) is not None:
             task = loop.create_task(self._try(entry), context=contextvars.Context())  # nothing leaks between tasks
-            self._running.add(task)
+            self._running[task] = entry
             task.add_done_callback(self._after)
         if self._timer is not None:
             self._timer.cancel()
@@ -303,8 +305,18 @@ class InProcessTaskRunner:
             self._agenda.retry(entry, time.monotonic() + pause)
 
     def _after(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
-        self._pump()
+        self._running.pop(task, None)
+        if task.cancelled() and not self._stopped:  # the loop is being closed, and if not, there is time
+            task.get_loop().call_later(_AFTER_FOREIGN_CANCEL_SECONDS, self._pump)
+        else:
+            self._pump()
+
+    def _leave_dead_loops(self) -> None:
+        """Take back what a loop left behind that was closed around its tasks, as outside of a server."""
+        for task, entry in list(self._running.items()):
+            if task.get_loop().is_closed():
+                del self._running[task]
+                self._agenda.retry(entry, time.monotonic())
 
 
 def _own_store(state_dir: str | os.PathLike[str] | None) -> Store:
