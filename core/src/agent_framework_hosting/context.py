@@ -85,6 +85,13 @@ class HostChannelContext:
         """Run one command behind the same gate as a message."""
         return await self._commands.invoke(name, request, reply)
 
+    async def stop(self, request: ChannelRequest) -> int:
+        """Cancel the admitted turns of the request's conversation."""
+        outcome = await self._inbound.stop(request)
+        if isinstance(outcome, int):
+            return outcome
+        raise AuthorizationError(outcome)
+
     async def run(self, request: ChannelRequest) -> HostedRunResult[TargetResult]:
         """Run the target and return its answer, delivering nothing."""
         outcome = await self._inbound.undelivered(replace(request, stream=False))

@@ -117,6 +117,17 @@ class Channel:
         """Return an object that shows the answer to an admitted request while it is written, or None."""
         return None
 
+    def settle(self, request: ChannelRequest) -> float:
+        """Return for how many seconds of quiet an admitted message waits for more that belongs to it; 0 runs it now.
+
+        Platforms cut long texts and albums into several messages. At most 12 messages and 7.5 seconds are gathered.
+        """
+        return 0.0
+
+    def merge(self, requests: Sequence[ChannelRequest]) -> ChannelRequest:
+        """Return the one request that several gathered messages make, oldest first; by default their last."""
+        return requests[-1]
+
     async def reconcile(self, record: Mapping[str, object]) -> Literal["sent", "not_sent"] | None:
         """Say whether a send of unknown effect reached the platform; None when that cannot be told."""
         return None

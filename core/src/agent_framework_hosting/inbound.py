@@ -13,8 +13,8 @@ from .delivery.journal import EventAlreadySeen
 from .errors import LaneFull, StoreError, TargetInputError
 from .model.outcome import Accepted, Busy, Duplicate, Failed, Outcome, Reply
 from .model.request import ChannelRequest
-from .model.verdict import Allowed
-from .sessions.scope import is_addressed
+from .model.verdict import Allowed, Denied, LinkRequired
+from .sessions.scope import conversation_of, is_addressed
 from .turns.deferred import Deferred
 from .turns.steps import Steps
 from .turns.turn import Turn, TurnRefused
@@ -76,6 +76,15 @@ class Inbound:
             return turn
         self._deferred.start(turn)  # 4 to 9, see turns/deferred.py
         return Accepted(turn.id, token=turn.token)
+
+    async def stop(self, request: ChannelRequest) -> int | LinkRequired | Denied:
+        """Cancel the admitted turns of the request's conversation, if its speaker may speak; return how many."""
+        parts = self._steps.parts
+        verdict = await parts.gate.authorize_request(request)
+        if not isinstance(verdict, Allowed):
+            return verdict
+        scope = parts.plugins.channel(request.channel).conversation_scope
+        return await self._deferred.stop(conversation_of(request, verdict.isolation_key or None, scope).lane)
 
     async def undelivered(self, request: ChannelRequest) -> Outcome:
         """Run one turn here and deliver nothing, whatever its target: the caller will."""

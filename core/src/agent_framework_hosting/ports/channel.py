@@ -101,6 +101,13 @@ class ChannelContext(Protocol):
         """
         ...
 
+    async def stop(self, request: ChannelRequest) -> int:
+        """Cancel the admitted turns of the request's conversation, running and waiting; return how many.
+
+        The request passes the gate: who may not speak stops nothing. Raises ``AuthorizationError``.
+        """
+        ...
+
     async def run(self, request: ChannelRequest) -> HostedRunResult[TargetResult]:
         """Run the target and return its answer, delivering nothing. Raises ``AuthorizationError`` when refused."""
         ...

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
 from typing import Literal, TypeAlias
 
 from ..delivery.codec import decode_request
@@ -13,6 +12,7 @@ from ..model.result import HostedRunResult, TargetResult
 from ..model.verdict import Allowed
 from ..ports import LiveReply
 from ..sessions.scope import conversation_of
+from .gathering import Gathering
 from .preview import Preview
 from .steps import Steps
 from .turn import Turn, TurnRefused
@@ -23,6 +23,7 @@ OnInterrupted: TypeAlias = Literal["apologise", "rerun"]
 RERUN_LIMIT = 3
 
 FAILED_NOTICE = "Sorry, something went wrong while I worked on your message. Please try again."
+STOPPED_NOTICE = "Stopped."
 INTERRUPTED_NOTICE = "Sorry, I was interrupted while I worked on your last message. Please send it again."
 
 
@@ -32,16 +33,28 @@ class Deferred:
     def __init__(self, steps: Steps, *, on_interrupted: OnInterrupted = "apologise") -> None:
         self._steps = steps
         self._on_interrupted = on_interrupted
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], Turn] = {}
+        self._gathering = Gathering(self._run_together)
 
     def __len__(self) -> int:
         """Return how many turns are waiting or running."""
         return len(self._tasks)
 
     def start(self, turn: Turn) -> None:
-        """Run an admitted turn; it waits for its lane by itself."""
+        """Run an admitted turn in its lane, together with what its channel says belongs to it."""
         turn.deferred = True
-        self._spawn(self._work(turn))
+        self._gathering.add(turn, self._steps.parts.plugins.channel(turn.request.channel).settle(turn.request))
+
+    async def stop(self, lane: str) -> int:
+        """Cancel the turns that wait or run in a lane; each ends unanswered. Return how many there were."""
+        self._gathering.flush(lane)
+        stopped = [task for task, turn in self._tasks.items() if turn.conversation.lane == lane]
+        for task in stopped:
+            self._tasks[task].stopped = True
+            task.cancel()
+        if stopped:
+            await asyncio.wait(stopped)
+        return len(stopped)
 
     async def recover(self) -> int:
         """Take up what a crash left: run what had not started, apologise for what was cut off, or run it again."""
@@ -53,6 +66,7 @@ class Deferred:
 
     async def drain(self, grace_seconds: float) -> None:
         """Let turns finish for a while, then cancel them; a durable journal takes them up at the next start."""
+        self._gathering.flush_all()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=grace_seconds)
         for task in self._tasks:
@@ -71,6 +85,10 @@ class Deferred:
                 live = steps.parts.plugins.channel(turn.request.channel).live_reply(turn.request)
             result = await self._run(turn, live)
             await steps.commit(turn, result, live)
+        except asyncio.CancelledError:
+            if not turn.stopped:
+                raise
+            await steps.abandon(turn, STOPPED_NOTICE if live else None, live)
         except TurnRefused as refusal:
             await steps.abandon(turn, str(refusal.outcome.to_public_dict().get("message", FAILED_NOTICE)), live)
         except Exception:
@@ -114,7 +132,21 @@ class Deferred:
         finally:
             turn.close()
 
-    def _spawn(self, work: Coroutine[object, object, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def _run_together(self, turns: list[Turn]) -> None:
+        first, *rest = turns
+        task = asyncio.get_running_loop().create_task(self._together(first, rest))
+        self._tasks[task] = first
+        task.add_done_callback(self._tasks.pop)
+
+    async def _together(self, first: Turn, rest: list[Turn]) -> None:
+        """Let the first turn speak for all; the others end with it, answered by the same answer."""
+        if rest:
+            channel = self._steps.parts.plugins.channel(first.request.channel)
+            first.request = channel.merge([first.request, *(turn.request for turn in rest)])
+        try:
+            await self._work(first)
+        finally:
+            for turn in rest:
+                turn.close()
+        for turn in rest:
+            await self._steps.end_with(turn, first)

@@ -15,7 +15,7 @@ from ..delivery.continuations import Continuations
 from ..delivery.journal import Journal, TurnRecord, TurnStatus
 from ..delivery.outbox import Delivery, echo_of
 from ..delivery.plan import Reach, candidates, plan_delivery
-from ..delivery.staging import Outbox, Staged
+from ..delivery.staging import NOTHING_STAGED, Outbox, Staged
 from ..errors import TurnFailed
 from ..execution.stream import updates_of
 from ..execution.turn import Execution, TurnInput
@@ -243,11 +243,16 @@ class Steps:
         ending = [] if turn.token is None else await self.parts.continuations.failed(turn.token, notice or "Failed.")
         await self._end(turn, "failed", staged, ending, note=notice)
 
+    async def end_with(self, turn: Turn, other: Turn) -> None:
+        """End a turn whose message was answered together with another's."""
+        status: TurnStatus = "answered" if other.answered else "failed"
+        await self._end(turn, status, NOTHING_STAGED, (), note=f"together with {other.id}")
+
     async def _end(
         self, turn: Turn, status: TurnStatus, staged: Staged, ending: Sequence[Write], *, note: str | None = None
     ) -> None:
         parts, writes = self.parts, [*staged.writes, *ending]
-        turn.ended = True
+        turn.ended, turn.answered = True, status == "answered"
         if turn.record is not None:
             await parts.journal.finish(turn.record, status, writes, tasks=staged.task_ids, note=note)
         elif writes:

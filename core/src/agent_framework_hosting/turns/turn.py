@@ -36,7 +36,7 @@ class Turn:
     ``person`` is the isolation key the gate allowed (None: anonymous). ``active`` is the person's most recent other
     address before this turn. ``record`` is the journal's entry, if there is one. ``deferred`` says that no wire waits:
     the origin gets its answer as a delivery. ``delivers`` is False when the caller will deliver by itself. ``ended``
-    says that the journal knows how the turn came out.
+    and ``answered`` say what the journal knows of how it came out, ``stopped`` that the speaker called it off.
     """
 
     id: str
@@ -51,6 +51,8 @@ class Turn:
     deferred: bool = False
     delivers: bool = True
     ended: bool = False
+    answered: bool = False
+    stopped: bool = False
 
     @property
     def token(self) -> str | None:
