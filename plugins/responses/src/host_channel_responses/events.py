@@ -104,10 +104,12 @@ def summary_delta(item_id: str, index: int, delta: str) -> Event:
     return of_item("reasoning_summary_text.delta", item_id, index, summary_index=0, delta=delta)
 
 
-def summary_done(item_id: str, index: int, text: str) -> tuple[Event, Event]:
-    """Return ``reasoning_summary_text.done`` and ``reasoning_summary_part.done``."""
+def summary_done(item_id: str, index: int, text: str) -> Event:
+    """Return ``reasoning_summary_text.done``."""
+    return of_item("reasoning_summary_text.done", item_id, index, summary_index=0, text=text)
+
+
+def summary_part_done(item_id: str, index: int, text: str) -> Event:
+    """Return ``reasoning_summary_part.done``."""
     part: Json = {"type": "summary_text", "text": text}
-    return (
-        of_item("reasoning_summary_text.done", item_id, index, summary_index=0, text=text),
-        of_item("reasoning_summary_part.done", item_id, index, summary_index=0, part=part),
-    )
+    return of_item("reasoning_summary_part.done", item_id, index, summary_index=0, part=part)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable
 
+OUTPUT = 0x80000
 NewId = Callable[[str], str]
+
+_ITEM = re.compile(r"[a-z]+_([0-9a-f]{44})[0-9a-f]{5,8}\Z")
 
 
 def new_id(prefix: str) -> str:
@@ -17,3 +21,24 @@ def new_id(prefix: str) -> str:
 def new_response_id() -> str:
     """Return an id that sorts by age: milliseconds first, then 128 random bits."""
     return f"resp_{int(time.time() * 1000):012x}{os.urandom(16).hex()}"
+
+
+def item_ids(response_id: str, first: int = 0) -> NewId:
+    """Return a maker of ids for the items of one response: they name it, so no index is needed to find them.
+
+    Its input counts from 0, its output from ``OUTPUT``, so that both can be made apart.
+    """
+    stem, number = response_id.removeprefix("resp_"), first
+
+    def make(prefix: str) -> str:
+        nonlocal number
+        number += 1
+        return f"{prefix}_{stem}{number:05x}"
+
+    return make
+
+
+def response_of_item(item_id: str) -> str | None:
+    """Return the response that an item of ours belongs to, None when the id was made by somebody else."""
+    match = _ITEM.match(item_id)
+    return None if match is None else f"resp_{match[1]}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from functools import lru_cache
+from typing import cast
 
 from .encoding import encode
 from .events import Event
@@ -38,13 +40,14 @@ class EventLog:
 
     def append(self, events: Iterable[Event]) -> None:
         """Number and keep the events, and wake the readers."""
-        number = len(self)
+        number, size, keep = self._first + len(self._frames), 0, self._frames.append
         for event in events:
             event["sequence_number"] = number
             number += 1
-            frame = b"event: %b\ndata: %b\n\n" % (str(event["type"]).encode(), encode(event))
-            self._frames.append(frame)
-            self.size += len(frame)
+            frame = b"event: %b\ndata: %b\n\n" % (_name(cast("str", event["type"])), encode(event))
+            keep(frame)
+            size += len(frame)
+        self.size += size
         if self.size > self._max_bytes:
             self._shorten()
         self._wake()
@@ -91,6 +94,11 @@ class EventLog:
     def _wake(self) -> None:
         for reader in self._readers:
             reader.wake()
+
+
+@lru_cache(maxsize=128)
+def _name(kind: str) -> bytes:
+    return kind.encode()
 
 
 class LogReader:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from . import events, items
@@ -15,9 +15,10 @@ from .items import Status
 class Output:
     """The items finished so far and the events not yet taken. Items never overlap, so the next index is the count."""
 
-    def __init__(self, new_id: NewId) -> None:
-        """Start empty; ``new_id`` makes an id from a prefix."""
+    def __init__(self, new_id: NewId, *, recording: bool = True) -> None:
+        """Start empty; ``new_id`` makes an id from a prefix. Without ``recording`` nobody will take events."""
         self.new_id = new_id
+        self.recording = recording
         self.items: list[Json] = []
         self.events: list[Event] = []
 
@@ -26,15 +27,20 @@ class Output:
         taken, self.events = self.events, []
         return taken
 
+    def emit(self, build: Callable[..., Event], *arguments: object, **fields: object) -> None:
+        """Add the event that ``build`` makes of the arguments."""
+        if self.recording:
+            self.events.append(build(*arguments, **fields))
+
     def begin(self, item: Json) -> int:
         """Announce an item and return its index."""
         index = len(self.items)
-        self.events.append(events.item_added(index, item))
+        self.emit(events.item_added, index, item)
         return index
 
     def end(self, index: int, item: Json) -> None:
         """Finish the item announced last."""
-        self.events.append(events.item_done(index, item))
+        self.emit(events.item_done, index, item)
         self.items.append(item)
 
     def whole(self, item: Json) -> None:
@@ -74,7 +80,7 @@ class OpenMessage:
         if text:
             self._pieces.append(text)
             delta = events.text_delta if kind == "text" else events.refusal_delta
-            self._output.events.append(delta(self.id, self.index, len(self._parts), text))
+            self._output.emit(delta, self.id, self.index, len(self._parts), text)
 
     def text_of(self, kind: str) -> str:
         """Return what the open part of this kind holds so far."""
@@ -90,23 +96,23 @@ class OpenMessage:
     def _open_part(self, kind: str) -> None:
         self._kind = kind
         part = items.text_part("") if kind == "text" else items.refusal_part("")
-        self._output.events.append(events.part_added(self.id, self.index, len(self._parts), part))
+        self._output.emit(events.part_added, self.id, self.index, len(self._parts), part)
 
     def _close_part(self) -> None:
         if self._kind is None:
             return
         text, place = "".join(self._pieces), (self.id, self.index, len(self._parts))
-        emit = self._output.events.append
+        emit = self._output.emit
         if self._kind == "text":
             noted = [note for given in self._annotations if (note := items.annotation(given, len(text)))]
             for position, note in enumerate(noted):
-                emit(events.annotation_added(*place, position, note))
-            emit(events.text_done(*place, text))
+                emit(events.annotation_added, *place, position, note)
+            emit(events.text_done, *place, text)
             part = items.text_part(text, noted)
         else:
-            emit(events.refusal_done(*place, text))
+            emit(events.refusal_done, *place, text)
             part = items.refusal_part(text)
-        emit(events.part_done(*place, part))
+        emit(events.part_done, *place, part)
         self._parts.append(part)
         self._kind = None
         self._pieces.clear()
@@ -135,15 +141,16 @@ class OpenReasoning:
         if not text:
             return
         if not self._pieces:
-            self._output.events.append(events.summary_part_added(self.id, self.index))
+            self._output.emit(events.summary_part_added, self.id, self.index)
         self._pieces.append(text)
-        self._output.events.append(events.summary_delta(self.id, self.index, text))
+        self._output.emit(events.summary_delta, self.id, self.index, text)
 
     def close(self, status: Status) -> None:
         """Finish the summary and the item."""
         text = self.text if self._pieces else None
         if text is not None:
-            self._output.events.extend(events.summary_done(self.id, self.index, text))
+            self._output.emit(events.summary_done, self.id, self.index, text)
+            self._output.emit(events.summary_part_done, self.id, self.index, text)
         self._output.end(self.index, items.reasoning(self.id, status, text, self.encrypted))
 
 
@@ -163,12 +170,11 @@ class OpenCall:
         """Append to the arguments."""
         if arguments:
             self.arguments += arguments
-            delta = events.arguments_delta("function_call", self.id, self.index, arguments)
-            self._output.events.append(delta)
+            self._output.emit(events.arguments_delta, "function_call", self.id, self.index, arguments)
 
     def close(self, status: Status) -> None:
         """Finish the arguments and the call."""
-        done = events.arguments_done("function_call", self.id, self.index, self.name, self.arguments)
-        self._output.events.append(done)
+        emit = self._output.emit
+        emit(events.arguments_done, "function_call", self.id, self.index, self.name, self.arguments)
         item = items.function_call(self.id, status, self.call_id, self.name, self.arguments)
         self._output.end(self.index, item)

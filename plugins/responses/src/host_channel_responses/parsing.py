@@ -18,6 +18,20 @@ SUMMARIES = ("auto", "concise", "detailed")
 SERVICE_TIERS = ("auto", "default", "flex", "scale", "priority")
 VERBOSITIES = ("low", "medium", "high")
 
+_UNSET: Mapping[str, object] = {
+    "temperature": 1.0,
+    "top_p": 1.0,
+    "max_output_tokens": None,
+    "max_tool_calls": None,
+    "top_logprobs": 0,
+    "user": None,
+    "safety_identifier": None,
+    "prompt_cache_key": None,
+    "service_tier": "default",
+    "truncation": "disabled",
+}
+_ECHOED = frozenset({*_UNSET, "metadata", "reasoning"})
+
 
 @dataclass(frozen=True, slots=True)
 class TurnRequest:
@@ -60,9 +74,13 @@ def parse_fields(sent: Json, options: ResponsesOptions, new_id: NewId) -> TurnRe
     fields = {key: value for key, value in sent.items() if value is not None}
     _refuse_combinations(fields)
     tools = parse_tools(fields, max_tools=options.max_tools, max_schema_bytes=options.max_schema_bytes)
-    text, text_format = _text_config(fields, options.max_schema_bytes)
+    text, text_format = (
+        ({"format": {"type": "text"}}, None) if "text" not in fields else _text_config(fields, options.max_schema_bytes)
+    )
     echo, asked = _echo(fields)
-    echo |= {"text": text, "tools": list(tools.echo), "tool_choice": tools.choice_echo}
+    echo["text"] = text
+    echo["tools"] = list(tools.echo)
+    echo["tool_choice"] = tools.choice_echo
     echo["parallel_tool_calls"] = tools.parallel is not False
     include = fields.get("include", [])
     if not isinstance(include, list):
@@ -116,6 +134,8 @@ def _refuse_combinations(fields: Json) -> None:
 
 def _echo(fields: Json) -> tuple[Json, Json]:
     """Return the fields to repeat, checked, and those among them that could steer the agent."""
+    if fields.keys().isdisjoint(_ECHOED):
+        return {**_UNSET, "metadata": {}, "reasoning": {"effort": None, "summary": None}}, {}
     echo: Json = {"metadata": _metadata(fields), "reasoning": _reasoning(fields)}
     for name, low, high in (("temperature", 0.0, 2.0), ("top_p", 0.0, 1.0)):
         echo[name] = float(_number(fields, name, low, high)) if name in fields else 1.0

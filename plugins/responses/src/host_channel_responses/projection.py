@@ -35,9 +35,9 @@ class Projection:
     ``pending_calls`` and ``approvals`` are what the client has to answer; ``failed`` says the agent reported an error.
     """
 
-    def __init__(self, shown: Shown, new_id: NewId) -> None:
-        """Start an empty answer."""
-        self.output = Output(new_id)
+    def __init__(self, shown: Shown, new_id: NewId, *, recording: bool = True) -> None:
+        """Start an empty answer; without ``recording`` there are no events."""
+        self.output = Output(new_id, recording=recording)
         self.pending_calls: list[str] = []
         self.approvals: dict[str, Content] = {}
         self.failed = False
@@ -68,13 +68,12 @@ class Projection:
         return self.output.take()
 
     def feed_whole(self, messages: Sequence[Message]) -> None:
-        """Take the messages of a whole answer."""
+        """Take the messages of a whole answer; ``finish`` returns their events."""
         for message in messages:
             self._message_ended = True
             if message.role in ("assistant", "tool"):
                 for content in message.contents:
                     self._take(content)
-        self.output.take()
 
     def finish(self, status: Status = "completed") -> list[Event]:
         """Finish what is open and return the last events. ``incomplete`` says the answer was cut off."""

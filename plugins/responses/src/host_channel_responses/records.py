@@ -14,6 +14,7 @@ from agent_framework_hosting.errors import RecordExists
 from agent_framework_hosting.ports import Delete, Insert, Put, Store, Write
 
 from .encoding import Json, repaired
+from .ids import response_of_item
 
 SHARED_SESSION = ""
 _ID = re.compile(r"[A-Za-z0-9_.:-]{1,256}\Z")
@@ -73,15 +74,16 @@ class Records:
         text = await self._store.get(self._responses, _key(principal, response_id))
         return None if text is None else _decoder.decode(text)
 
-    async def save(self, principal: str, response_id: str, record: Record, output: Sequence[Json]) -> None:
-        """Store a finished response with the index of its items; the oldest beyond the limits go."""
+    async def save(self, principal: str, response_id: str, record: Record) -> None:
+        """Store a finished response; the oldest beyond the limits go."""
         text = _text_of(record)
         key = _key(principal, response_id)
-        writes: list[Write] = [Put(self._responses, key, text), Put(self._ids, key, "")]
+        writes: list[Write] = [Put(self._responses, key, text)]
+        if self._store.durable:  # a new process learns from the ids alone what is there
+            writes.append(Put(self._ids, key, ""))
         if record.background:
             writes.append(Delete(self._running, key))
-        indexed = [str(item["id"]) for item in (*record.input, *output)]
-        writes += [Put(self._items, _key(principal, item_id), response_id) for item_id in indexed]
+        writes += [Put(self._items, _key(principal, item_id), response_id) for item_id in _foreign_ids(record)]
         await self._store.commit(writes)
         await self._evict(principal, response_id)
 
@@ -105,7 +107,7 @@ class Records:
                 response = failed(record.object())
                 raw = msgspec.Raw(_encoder.encode(response))
                 done = msgspec.structs.replace(record, response=raw, status="failed")
-                await self.save(principal, response_id, done, ())
+                await self.save(principal, response_id, done)
                 ended += 1
         return ended
 
@@ -116,7 +118,7 @@ class Records:
             return None
         key = _key(principal, response_id)
         writes: list[Write] = [Delete(self._responses, key), Delete(self._ids, key), Delete(self._running, key)]
-        writes += [Delete(self._items, _key(principal, item)) for item in _item_ids(record)]
+        writes += [Delete(self._items, _key(principal, item)) for item in _foreign_ids(record)]
         writes += [Delete(self._answered, _key(principal, approval)) for approval in record.approvals]
         await self._store.commit(writes)
         known = self._known.get(principal)
@@ -128,7 +130,9 @@ class Records:
         """Return a stored item of this principal and the response it belongs to."""
         if not _ID.match(item_id):
             return None
-        response_id = await self._store.get(self._items, _key(principal, item_id))
+        response_id = response_of_item(item_id)
+        if response_id is None:
+            response_id = await self._store.get(self._items, _key(principal, item_id))
         record = None if response_id is None else await self.get(principal, response_id)
         if response_id is None or record is None:
             return None
@@ -183,5 +187,7 @@ def _text_of(record: Record) -> str:
         return _encoder.encode(msgspec.structs.replace(record, input=repaired_input)).decode()
 
 
-def _item_ids(record: Record) -> Sequence[str]:
-    return [str(item["id"]) for item in (*record.input, *record.output())]
+def _foreign_ids(record: Record) -> Sequence[str]:
+    """Return the ids of input items that do not name the response they came from."""
+    ids = [str(item["id"]) for item in record.input]
+    return [item_id for item_id in ids if response_of_item(item_id) is None]

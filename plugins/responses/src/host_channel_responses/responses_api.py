@@ -13,7 +13,7 @@ from .config import ResponsesOptions
 from .encoding import encode
 from .errors import WireError, invalid, not_found
 from .http import Call, ClientGone, Endpoint, Handler, OnDisconnect
-from .ids import new_id
+from .ids import item_ids, new_response_id
 from .parsing import parse_body
 from .principals import Principals
 from .runs import Runs
@@ -55,8 +55,9 @@ class ResponsesApi:
     async def create(self, call: Call) -> None:
         """``POST /responses``: the whole response, or its events."""
         body = await call.body(self._options.max_body_bytes)
-        turn = parse_body(body, self._options, new_id)
-        begun = await self._turns.begin(call.principal, turn, Request(call.scope))
+        response_id = new_response_id()
+        turn = parse_body(body, self._options, item_ids(response_id))
+        begun = await self._turns.begin(call.principal, response_id, turn, Request(call.scope))
         if turn.background:
             run = await self._runs.detach(begun)
             if turn.stream:

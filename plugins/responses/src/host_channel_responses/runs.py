@@ -139,11 +139,12 @@ class Runs:
             outcome = await turns.dispatch(begun)
             run.response = {**begun.opening, "status": "in_progress"}
         run.log.append([events.lifecycle("in_progress", run.response)])
-        if isinstance(outcome, Accepted):
-            return turns.take_accepted(begun)
-        if outcome is None or outcome.stream is None:
-            return turns.take_result(begun, None if outcome is None else outcome.result)
         projection, log = begun.projection, run.log
+        if not isinstance(outcome, Reply) or outcome.stream is None:
+            whole = outcome.result if isinstance(outcome, Reply) else None
+            ending, made = turns.take_result(begun, whole) if whole else turns.take_accepted(begun)
+            log.append(made)
+            return ending
         async with outcome.stream as stream:
             async for update in stream:
                 made = projection.feed(update)

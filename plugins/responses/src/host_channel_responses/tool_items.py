@@ -29,13 +29,13 @@ def emit_mcp_call(output: Output, name: str, arguments: str, result: Content | N
     status: items.Status = "incomplete" if result is None else "completed"
     done = items.mcp_call(item_id, label, name, arguments, output=shown, failed=failed, status=status)
     output.begin(started)
-    emit = output.events.append
-    emit(events.of_item("mcp_call.in_progress", item_id, index))
+    emit = output.emit
+    emit(events.of_item, "mcp_call.in_progress", item_id, index)
     if arguments:
-        emit(events.arguments_delta("mcp_call", item_id, index, arguments))
-    emit(events.arguments_done("mcp_call", item_id, index, name, arguments))
+        emit(events.arguments_delta, "mcp_call", item_id, index, arguments)
+    emit(events.arguments_done, "mcp_call", item_id, index, name, arguments)
     if result is not None:
-        emit(events.of_item("mcp_call.failed" if failed else "mcp_call.completed", item_id, index))
+        emit(events.of_item, "mcp_call.failed" if failed else "mcp_call.completed", item_id, index)
     output.end(index, done)
 
 
@@ -78,7 +78,7 @@ def emit_search(output: Output, call: Content, result: Content | None) -> None:
     output.begin(build(item_id, "in_progress", query))
     for step in ("in_progress", "searching", "completed"):
         if step != "completed" or result is not None:
-            output.events.append(events.of_item(f"{kind}.{step}", item_id, index))
+            output.emit(events.of_item, f"{kind}.{step}", item_id, index)
     output.end(index, build(item_id, "completed" if result is not None else "failed", query))
 
 
@@ -95,14 +95,14 @@ def emit_code(output: Output, call: Content, result: Content | None) -> None:
     code = "".join(part.text or "" for part in call.inputs or () if part.type == "text")
     outputs = None if result is None else _code_outputs(result)
     output.begin(items.code_interpreter(item_id, "in_progress", container, "", None))
-    emit = output.events.append
-    emit(events.of_item("code_interpreter_call.in_progress", item_id, index))
+    emit = output.emit
+    emit(events.of_item, "code_interpreter_call.in_progress", item_id, index)
     if code:
-        emit(events.of_item("code_interpreter_call_code.delta", item_id, index, delta=code))
-    emit(events.of_item("code_interpreter_call_code.done", item_id, index, code=code))
-    emit(events.of_item("code_interpreter_call.interpreting", item_id, index))
+        emit(events.of_item, "code_interpreter_call_code.delta", item_id, index, delta=code)
+    emit(events.of_item, "code_interpreter_call_code.done", item_id, index, code=code)
+    emit(events.of_item, "code_interpreter_call.interpreting", item_id, index)
     if result is not None:
-        emit(events.of_item("code_interpreter_call.completed", item_id, index))
+        emit(events.of_item, "code_interpreter_call.completed", item_id, index)
     status = "completed" if result is not None else "incomplete"
     output.end(index, items.code_interpreter(item_id, status, container, code, outputs))
 
@@ -124,7 +124,7 @@ def emit_image(output: Output, content: Content) -> None:
     item_id, index = output.new_id("ig"), len(output.items)
     output.begin(items.image_generation(item_id, "in_progress", None))
     for step in ("in_progress", "generating", "completed"):
-        output.events.append(events.of_item(f"image_generation_call.{step}", item_id, index))
+        output.emit(events.of_item, f"image_generation_call.{step}", item_id, index)
     output.end(index, items.image_generation(item_id, "completed", data, form or None))
 
 

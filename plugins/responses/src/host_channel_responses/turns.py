@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 import msgspec
+from agent_framework import Message
 from starlette.requests import Request
 
 from agent_framework_hosting import (
@@ -26,7 +27,9 @@ from .config import ResponsesOptions
 from .continuation import Continuation, continuation_of, unknown_approval
 from .encoding import Json, encode
 from .errors import WireError, agent_failed
-from .ids import new_id, new_response_id
+from .events import Event
+from .ids import OUTPUT, item_ids
+from .messages import messages_of
 from .outcomes import from_outcome
 from .parsing import TurnRequest
 from .projection import Projection, Shown
@@ -69,11 +72,10 @@ class Turns:
         name: object = self.options.model or getattr(self.context.target, "name", None)
         return name if isinstance(name, str) and name else "agent"
 
-    async def begin(self, principal: str, turn: TurnRequest, http: Request | None) -> Begun:
+    async def begin(self, principal: str, response_id: str, turn: TurnRequest, http: Request | None) -> Begun:
         """Check a request against what it continues; raises ``WireError``. Nothing is run."""
         if self.options.known_models_only and turn.model not in (None, self.model):
             raise WireError(404, f"The model {turn.model} does not exist here.", code="model_not_found", param="model")
-        response_id = new_response_id()
         place = await continuation_of(
             turn,
             self.records,
@@ -81,16 +83,17 @@ class Turns:
             response_id=response_id,
             shared_session=self.options.shared_session,
         )
+        streams = turn.stream or turn.background
         wanted = agent_options(turn, self.options, self._tools_of_host())
         request = ChannelRequest(
             channel=self._channel,
             operation="message.create",
-            input=_input(place),
+            input=messages_of(place.items, place.approvals),
             identity=self.identity(principal),
             session=place.session,
             session_mode=place.session_mode,
             options=wanted,
-            stream=turn.stream or turn.background,
+            stream=streams,
             attributes={
                 "response_id": response_id,
                 "previous_response_id": turn.previous_response_id,
@@ -104,9 +107,10 @@ class Turns:
             encrypted=self.options.show_reasoning and "reasoning.encrypted_content" in turn.include,
             structured=turn.text_format is not None,
         )
+        projection = Projection(shown, item_ids(response_id, OUTPUT), recording=streams)
         status = "queued" if turn.background else "in_progress"
         response = opening(turn, response_id=response_id, created_at=int(time.time()), model=self.model, status=status)
-        return Begun(response_id, principal, turn, place, request, response, Projection(shown, new_id))
+        return Begun(response_id, principal, turn, place, request, response, projection)
 
     def identity(self, principal: str) -> ChannelIdentity:
         """Return the principal as the host knows speakers."""
@@ -132,28 +136,27 @@ class Turns:
     async def whole(self, begun: Begun) -> bytes:
         """Run a turn to its end and return the response as JSON; raises ``WireError`` when it failed."""
         outcome = await self.dispatch(begun)
-        ending = self.take_accepted(begun) if isinstance(outcome, Accepted) else self.take_result(begun, outcome.result)
+        ending, _ = self.take_result(begun, outcome.result) if isinstance(outcome, Reply) else self.take_accepted(begun)
         body, _ = await self.keep(begun, ending)
         if ending is FAILED:
             raise agent_failed()
         return body
 
-    def take_accepted(self, begun: Begun) -> Ending:
-        """Answer with a fixed status message: the real answer goes elsewhere."""
-        from agent_framework import Message  # noqa: PLC0415 - only needed on this path
-
+    def take_accepted(self, begun: Begun) -> tuple[Ending, list[Event]]:
+        """Answer with a fixed status message, since the real answer goes elsewhere; return ending and events."""
         begun.projection.feed_whole([Message("assistant", [ELSEWHERE])])
-        begun.projection.finish()
-        return ending_of(None, None)
+        return ending_of(None, None), begun.projection.finish()
 
-    def take_result(self, begun: Begun, result: HostedRunResult[AgentResponse | WorkflowRunResult] | None) -> Ending:
-        """Project a whole result and return how it ended."""
+    def take_result(
+        self, begun: Begun, result: HostedRunResult[AgentResponse | WorkflowRunResult] | None
+    ) -> tuple[Ending, list[Event]]:
+        """Project a whole result; return how it ended, and the events."""
         if result is None:
-            return FAILED
+            return FAILED, []
         begun.projection.feed_whole(messages_of_result(result.result))
         ending = ending_of_result(result)
-        begun.projection.finish("completed" if ending.status == "completed" else "incomplete")
-        return FAILED if begun.projection.failed else ending
+        made = begun.projection.finish("completed" if ending.status == "completed" else "incomplete")
+        return FAILED if begun.projection.failed else ending, made
 
     async def keep(self, begun: Begun, ending: Ending) -> tuple[bytes, Json]:
         """Store how a response ended before anybody is told; return the object, encoded and not."""
@@ -161,7 +164,7 @@ class Turns:
         response = ended(begun.opening, ending, output, int(time.time()))
         body = encode(response)
         if begun.turn.store:
-            await self.records.save(begun.principal, begun.id, self.record(begun, ending, body), output)
+            await self.records.save(begun.principal, begun.id, self.record(begun, ending, body))
         elif begun.place.session is not None and begun.place.session_mode == "auto":
             isolation_key = await self.gate(begun.principal)
             await self.context.reset_session(isolation_key, key=begun.id)
@@ -205,9 +208,3 @@ def ending_of_result(result: HostedRunResult[AgentResponse | WorkflowRunResult])
     inner = result.result
     reason = cast("str | None", getattr(inner, "finish_reason", None))
     return ending_of(reason, getattr(inner, "usage_details", None))
-
-
-def _input(place: Continuation) -> object:
-    from .messages import messages_of  # noqa: PLC0415 - brings agent_framework, which an unused channel need not load
-
-    return messages_of(place.items, place.approvals)
