@@ -110,10 +110,20 @@ _DECODERS: dict[str, Callable[[object, Stored, Types], object]] = {
 
 
 def encode_framework(value: FrameworkValue, where: str) -> Stored:
-    """Return the ``to_dict`` form of one of agent-framework's own values, without its type and checked to be JSON."""
-    data = cast("Stored", plain(value.to_dict(), where))
-    if not isinstance(value, Content):
-        data.pop("type", None)  # a subclass names itself there, and could not be read back by its base
+    """Return the ``to_dict`` form of one of agent-framework's own values, checked to be JSON and nothing left out."""
+    if isinstance(value, Content):
+        return cast("Stored", plain(value.to_dict(), where))
+    data = cast("Stored", plain(value.to_dict(exclude={"messages", "contents"}), where))
+    data.pop("type", None)  # a subclass names itself there, and could not be read back by its base
+    # to_dict leaves out what it cannot serialise; these are the places where that can happen.
+    if isinstance(value, AgentResponse):
+        parts: Sequence[FrameworkValue] = value.messages
+        data["messages"] = [encode_framework(one, f"{where}.messages[{at}]") for at, one in enumerate(parts)]
+    else:
+        parts = value.contents
+        data["contents"] = [encode_framework(one, f"{where}.contents[{at}]") for at, one in enumerate(parts)]
+    if value.additional_properties is not None:
+        data["additional_properties"] = plain(value.additional_properties, f"{where}.additional_properties")
     return data
 
 
