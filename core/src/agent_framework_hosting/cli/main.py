@@ -17,6 +17,7 @@ _COMMANDS: Mapping[str, str] = MappingProxyType(
         "serve": "Serve an agent or workflow on its channels.",
         "demo": "Serve a bundled offline agent: no key, no file, no network.",
         "channels": "List the installed channels.",
+        "doctor": "Find what would stop the host, or leave a door open.",
     }
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 
 from ..errors import ChannelConfigurationError, HostConfigurationError
@@ -11,6 +12,8 @@ from .options import constructor_keywords, takes_any_keyword
 from .values import ChannelTable, Problem, raise_problems
 from .wording import reveals
 
+logger = logging.getLogger(__name__)
+
 
 def build_channel(name: str, table: ChannelTable, *, channel_class: type[Channel]) -> Channel:
     """Check a table's options, construct the channel with the keys that were set, and give it its common settings.
@@ -18,8 +21,16 @@ def build_channel(name: str, table: ChannelTable, *, channel_class: type[Channel
     A channel under another name than its plugin's answers at ``/<name>``, unless the table says ``path``.
     Raises ``ChannelConfigurationError`` with one line per problem; none holds a value.
     """
-    checked = check_options(table, channel_class, warn=True)
+    checked = check_options(table, channel_class)
     raise_problems(checked.problems)
+    for place in checked.literals:
+        logger.warning(
+            '%s: %s %s is a secret in plain text. Write "env:NAME" or "file:PATH" instead.',
+            table.origin.label,
+            table.heading,
+            place,
+            extra={"channel": table.name, "option": place},
+        )
     channel = _construct(table, channel_class, checked)
     if name != channel.name:
         channel.name = name

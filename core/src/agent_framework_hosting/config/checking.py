@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,30 +16,31 @@ from .references import SecretReader, field_types, resolve_reference
 from .values import ChannelTable, Problem, top_key
 from .wording import problems_of
 
-logger = logging.getLogger(__name__)
-
 # the host's own: given to the constructor as the object they were parsed to, or not at all
 _NEVER_OPTIONS = frozenset({"use", "allowlist"})
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedOptions:
-    """The options a table sets, typed; ``secrets`` are the texts no message may quote."""
+    """The options a table sets, typed.
+
+    ``secrets`` are the texts no message may quote, ``literals`` the places where the file holds one in plain text.
+    """
 
     values: Mapping[str, object]
     problems: Sequence[Problem]
     secrets: Collection[str]
+    literals: Sequence[str]
 
     def __repr__(self) -> str:
         """Show names only."""
         return f"CheckedOptions({', '.join(self.values)})"
 
 
-def check_options(table: ChannelTable, channel_class: type[Channel], *, warn: bool = False) -> CheckedOptions:
+def check_options(table: ChannelTable, channel_class: type[Channel]) -> CheckedOptions:
     """Type a table's options as the channel's model says and resolve its secrets.
 
-    With ``warn``, a secret that stands in a file in plain text is named in the log. Raises
-    ``ChannelConfigurationError`` when the class itself cannot be configured.
+    Raises ``ChannelConfigurationError`` when the class itself cannot be configured.
     """
     model = options_model(channel_class)
     types = field_types(model)
@@ -56,9 +56,8 @@ def check_options(table: ChannelTable, channel_class: type[Channel], *, warn: bo
     )
     content = {key: reader.read(value, (types.get(key, object),), key) for key, value in raw.items()}
     values = _validate(table, model, content, reader.found, problems)
-    if warn and not problems:
-        _warn_literals(table, literals)
-    return CheckedOptions(values, problems, reader.found)
+    in_file = [place for place in literals if table.origin.is_file and top_key(place) not in table.variables]
+    return CheckedOptions(values, problems, reader.found, in_file)
 
 
 def _raw_options(table: ChannelTable, types: Mapping[str, object], problems: list[Problem]) -> dict[str, object]:
@@ -112,15 +111,3 @@ def _validate(
         problems.append(table.problem("", f"the plugin's own check failed ({type(error).__name__}); tell its author."))
         return {}
     return {name: getattr(options, name) for name in options.model_fields_set}
-
-
-def _warn_literals(table: ChannelTable, literals: Sequence[str]) -> None:
-    for place in literals:
-        if table.origin.is_file and top_key(place) not in table.variables:
-            logger.warning(
-                '%s: %s %s is a secret in plain text. Write "env:NAME" or "file:PATH" instead.',
-                table.origin.label,
-                table.heading,
-                place,
-                extra={"channel": table.name, "option": place},
-            )

@@ -37,6 +37,22 @@ def load_config(
     Raises ``HostConfigurationError`` (``ChannelConfigurationError`` when only channel tables are wrong) with one line
     per problem; none holds a value.
     """
+    config, problems = inspect_config(source, environ, enabled=enabled, channel_class=channel_class)
+    raise_problems(problems)
+    return config
+
+
+def inspect_config(
+    source: Mapping[str, object] | os.PathLike[str] | str | None,
+    environ: Mapping[str, str] | None = None,
+    *,
+    enabled: Sequence[str] | None = None,
+    channel_class: Callable[[str], type[Channel]] | None = None,
+) -> tuple[HostConfig, Sequence[Problem]]:
+    """Like ``load_config``, but return what could be read together with the problems.
+
+    Raises ``HostConfigurationError`` only when the source cannot be read at all.
+    """
     raw, origin = read_source(source)
     reading = _Reading(origin, os.environ if environ is None else environ)
     content = reading.known_keys(raw)
@@ -48,8 +64,7 @@ def load_config(
         reading.channel(name, tables[name], ())
     if channel_class is not None:
         reading.options(channels.values(), channel_class)
-    raise_problems(reading.problems)
-    return dataclasses.replace(config, channels=channels)
+    return dataclasses.replace(config, channels=channels), reading.problems
 
 
 @dataclasses.dataclass(frozen=True)
