@@ -71,7 +71,7 @@ def check_target(subject: Subject) -> Iterator[Finding]:
             f"agent-host serve {spec} --debug",
         )
     elif spec is not None:
-        yield Finding("ok", "target", f"{spec} is a {type(subject.target).__name__}.")
+        yield Finding("ok", "target", f"{spec} imports ({type(subject.target).__name__}).")
     elif subject.config_exists and subject.config_fault is None:
         yield Finding(
             "warning",
