@@ -19,7 +19,7 @@ class People:
     def __init__(self, join_claims: Sequence[str] = ()) -> None:
         self._join_claims = tuple(join_claims)
         self._known: OrderedDict[str, Known] = OrderedDict()
-        self._keys: dict[IdentityKey, str] = {}
+        self._keys: dict[str, dict[str, str]] = {}
         self._claimed: dict[tuple[str, str], IdentityKey] = {}
 
     def __len__(self) -> int:
@@ -36,7 +36,8 @@ class People:
 
     def key_of(self, key: IdentityKey) -> str | None:
         """Return the isolation key an identity was last seen under."""
-        return self._keys.get(key)
+        channel = self._keys.get(key[0])
+        return None if channel is None else channel.get(key[1])
 
     def claimed_by(self, claims: Claims) -> IdentityKey | None:
         """Return the identity that showed the same claims, unless several people did."""
@@ -45,7 +46,7 @@ class People:
             holder = self._claimed.get((name, value))
             if holder is None:
                 continue
-            if found is not None and self._keys[found] != self._keys[holder]:
+            if found is not None and self.key_of(found) != self.key_of(holder):
                 return None
             found = holder
         return found
@@ -67,7 +68,7 @@ class People:
 
     def move(self, key: IdentityKey, isolation_key: str) -> None:
         """Put all addresses of an identity under another isolation key."""
-        before = self._keys.get(key)
+        before = self.key_of(key)
         if before is None or before == isolation_key:
             return
         known = self._known[before]
@@ -101,12 +102,12 @@ class People:
         present = {identity_key(address.identity) for address in now}
         for address in before:
             key = identity_key(address.identity)
-            if key not in present and self._keys.get(key) == isolation_key:
-                del self._keys[key]
+            if key not in present and self.key_of(key) == isolation_key:
+                del self._keys[key[0]][key[1]]
                 if forget_claims:
                     self._forget_claims(key, address)
-        for key in present:
-            self._keys[key] = isolation_key
+        for channel, native_id in present:
+            self._keys.setdefault(channel, {})[native_id] = isolation_key
 
     def _claim(self, key: IdentityKey, known: Known, claims: Claims) -> None:
         for address in known:
