@@ -54,13 +54,23 @@ class ChannelResponseContext:
 def result_text(result: object) -> str:
     """Return the text of a ``HostedRunResult`` or of its content, whether an agent or a workflow made it.
 
-    A workflow's outputs are joined by newlines; outputs that are no text are rendered as JSON where they can be.
+    A workflow's outputs, then its open questions, are joined by newlines; models, dataclasses and other values that
+    are no text are rendered as JSON where they can be.
     """
     inner = cast("HostedRunResult[object]", result).result if isinstance(result, HostedRunResult) else result
     outputs = getattr(inner, "get_outputs", None)
-    if callable(outputs):
-        inner = outputs()
-    return _text_of(inner)
+    if not callable(outputs):
+        return _text_of(inner)
+    questions = getattr(inner, "get_request_info_events", tuple)()
+    return _text_of([outputs(), [_question_of(one.data) for one in questions]])
+
+
+def _question_of(data: object) -> str:
+    call = getattr(data, "function_call", None)
+    if call is not None:
+        return f"Approve {call.name}({call.arguments or ''})?"
+    texts = (getattr(data, name, None) for name in ("prompt", "question", "message", "text"))
+    return next((text for text in texts if isinstance(text, str) and text), None) or _text_of(data)
 
 
 def _text_of(output: object) -> str:
@@ -68,17 +78,21 @@ def _text_of(output: object) -> str:
         return output or ""
     if isinstance(output, (list, tuple)):
         return "\n".join(text for text in map(_text_of, output) if text)  # type: ignore[reportUnknownArgumentType]
+    fields = _fields_of(output)
     text = getattr(output, "text", _KEEP)
-    if text is None or isinstance(text, str):
+    if fields is _KEEP and (text is None or isinstance(text, str)):
         return text or ""
+    if fields is not _KEEP:
+        return json.dumps(fields, ensure_ascii=False, default=str)
+    to_dict = getattr(output, "to_dict", None)
     try:
-        return json.dumps(_jsonable(output), ensure_ascii=False)
+        return json.dumps(to_dict() if callable(to_dict) else output, ensure_ascii=False)
     except (TypeError, ValueError):
         return str(output)
 
 
-def _jsonable(output: object) -> object:
+def _fields_of(output: object) -> object:
     if dataclasses.is_dataclass(output) and not isinstance(output, type):
         return dataclasses.asdict(output)
-    dump = getattr(output, "model_dump", None) or getattr(output, "to_dict", None)
-    return dump() if callable(dump) else output
+    dump = getattr(output, "model_dump", None)
+    return dump(mode="json") if callable(dump) else _KEEP
