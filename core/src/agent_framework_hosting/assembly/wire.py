@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from ..authorization.authorizer import Authorizer
 from ..authorization.validate import check_access
@@ -13,6 +14,7 @@ from ..context import HostChannelContext
 from ..delivery.continuations import Continuations
 from ..delivery.journal import Journal
 from ..delivery.staging import Outbox
+from ..execution.history import fork
 from ..execution.targets import execution_for
 from ..hookspecs import Channel
 from ..inbound import Inbound
@@ -92,7 +94,11 @@ def wire(options: HostOptions) -> Parts:
 
     # One turn
     sessions = Sessions(
-        execution.new_session, store, live_limit=settings.max_live_sessions, snapshots=settings.snapshot_sessions
+        execution.new_session,
+        partial(fork, options.target),
+        store,
+        live_limit=settings.max_live_sessions,
+        snapshots=settings.snapshot_sessions,
     )
     lanes = Lanes(running_limit=settings.max_concurrent_turns)
     proactive = Proactive(

@@ -1,4 +1,4 @@
-"""One turn at a time per conversation, in order of arrival; different conversations run side by side."""
+"""One turn at a time per conversation, in the order they arrived; different conversations run side by side."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from ..errors import LaneFull
 class Lanes:
     """Hand out places in lanes; a lane exists only while somebody is in it.
 
-    ``waiting_limit`` bounds the turns waiting behind the first of a lane; ``running_limit`` bounds the turns running
-    at once in all lanes together, and only queues.
+    ``waiting_limit`` bounds the turns behind the first one of a lane; ``running_limit`` bounds the turns running at
+    once in all lanes together, and only queues.
     """
 
     def __init__(self, *, waiting_limit: int = 32, running_limit: int = 1000) -> None:
         self._lanes: dict[str, deque[LanePlace]] = {}
+        self._ready: dict[LanePlace, None] = {}  # first in their lanes, waiting for one of the running to end
         self._waiting_limit = waiting_limit
-        self.running = asyncio.Semaphore(running_limit)
+        self._free = running_limit
 
     def __len__(self) -> int:
         """Return how many lanes are in use."""
@@ -26,64 +27,69 @@ class Lanes:
 
     def reserve(self, name: str, *, limited: bool = True) -> LanePlace:
         """Take a place at the end of a lane without waiting. Raises ``LaneFull``."""
-        lane = self._lanes.get(name)
-        if lane is None:
-            lane = self._lanes[name] = deque()
-        elif limited and len(lane) > self._waiting_limit:
+        lane = self._lanes.get(name, deque())
+        if limited and len(lane) > self._waiting_limit:
             raise LaneFull(f"{len(lane) - 1} turns already wait in this lane.")
-        place = LanePlace(self, name, lane)
+        place = LanePlace(self, name)
         lane.append(place)
+        self._lanes[name] = lane
+        if lane[0] is place:
+            self._ready[place] = None
+            self._let_run()
         return place
 
-    def forget(self, name: str, lane: deque[LanePlace]) -> None:
-        """Drop a lane nobody is in any more."""
-        if self._lanes.get(name) is lane:
-            del self._lanes[name]
+    def leave(self, place: LanePlace) -> None:
+        """Give a place back, let the next one run, and forget the lane once it is empty."""
+        lane = self._lanes[place.name]
+        was_first = lane[0] is place
+        lane.remove(place)
+        if place.may_run:
+            self._free += 1
+        self._ready.pop(place, None)
+        if not lane:
+            del self._lanes[place.name]
+        elif was_first:
+            self._ready[lane[0]] = None
+        self._let_run()
+
+    def _let_run(self) -> None:
+        while self._ready and self._free:
+            place = next(iter(self._ready))
+            del self._ready[place]
+            self._free -= 1
+            place.let_run()
 
 
 class LanePlace:
-    """One turn's place in a lane: ``enter`` waits for it, ``leave`` gives it back, once, from wherever it stands.
+    """One turn's place in a lane: ``enter`` waits for it, ``leave`` gives it back, once, from wherever it stands."""
 
-    Places are entered in the order they were reserved, whoever asks first.
-    """
+    __slots__ = ("__weakref__", "_called", "_lanes", "_left", "name")
 
-    __slots__ = ("_entered", "_first", "_lane", "_lanes", "_left", "_name")
-
-    def __init__(self, lanes: Lanes, name: str, lane: deque[LanePlace]) -> None:
+    def __init__(self, lanes: Lanes, name: str) -> None:
+        self.name = name
         self._lanes = lanes
-        self._name = name
-        self._lane = lane
-        self._first: asyncio.Event | None = None
-        self._entered = False
+        self._called = asyncio.Event()
         self._left = False
+
+    @property
+    def may_run(self) -> bool:
+        """Whether this turn is the running one of its lane."""
+        return self._called.is_set()
+
+    def let_run(self) -> None:
+        """Make this turn the running one of its lane."""
+        self._called.set()
 
     async def enter(self) -> None:
         """Wait until this turn may run; a cancelled wait gives the place back."""
         try:
-            if self._lane[0] is not self:
-                self._first = asyncio.Event()
-                await self._first.wait()
-            await self._lanes.running.acquire()
+            await self._called.wait()
         except BaseException:
             self.leave()
             raise
-        self._entered = True
 
     def leave(self) -> None:
         """Give the place back; calling again does nothing."""
-        if self._left:
-            return
-        self._left = True
-        if self._entered:
-            self._lanes.running.release()
-        was_first = self._lane[0] is self
-        self._lane.remove(self)
-        if not self._lane:
-            self._lanes.forget(self._name, self._lane)
-        elif was_first:
-            self._lane[0].wake()
-
-    def wake(self) -> None:
-        """Tell a waiting place that it is first now."""
-        if self._first is not None:
-            self._first.set()
+        if not self._left:
+            self._left = True
+            self._lanes.leave(self)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import json
+import weakref
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from ..ports import Delete, Put, Store, Write
@@ -25,8 +25,9 @@ class UnknownParent(LookupError):  # noqa: N818 - reads as the condition it name
 class Sessions:
     """Keep the live sessions, least recently used first to go.
 
-    ``create`` makes a session with the given id, or returns None for targets that have none. Sessions with a ``key``
-    (threads, snapshots) are stored when the store is durable; a person's main session is stored when ``snapshots``.
+    ``create`` makes a session with the given id, or returns None for targets that have none; ``fork`` makes the second
+    of its sessions continue what the first holds. Sessions with a ``key`` (threads, snapshots) are stored when the
+    store is durable; a person's main session is stored when ``snapshots``.
     What is evicted comes back from its snapshot, or starts empty with the same id, from which history providers
     rehydrate.
     """
@@ -34,16 +35,19 @@ class Sessions:
     def __init__(
         self,
         create: Callable[[str], AgentSession | None],
+        fork: Callable[[AgentSession, AgentSession], Awaitable[None]],
         store: Store,
         *,
         live_limit: int = 1000,
         snapshots: bool = False,
     ) -> None:
         self._create = create
+        self._fork = fork
         self._store = store
         self._live_limit = live_limit
         self._snapshots = snapshots
         self._live: OrderedDict[str, AgentSession] = OrderedDict()
+        self._opened: weakref.WeakValueDictionary[str, AgentSession] = weakref.WeakValueDictionary()
 
     def __len__(self) -> int:
         """Return how many sessions are live."""
@@ -55,16 +59,26 @@ class Sessions:
         Raises ``UnknownParent`` when ``parent`` names no session of this isolation key.
         """
         name = _name(isolation_key, key)
-        if parent is not None:
+        session = await (self._find(name) if parent is None else self._continued(isolation_key, key, parent))
+        session = session or self._create(await self._session_id(isolation_key, key))
+        if session is not None:
+            self._opened[name] = session
+        return session
+
+    async def _continued(self, isolation_key: str, key: str | None, parent: str) -> AgentSession | None:
+        session = self._create(await self._session_id(isolation_key, key))
+        if session is not None:
             source = await self._find(_name(isolation_key, parent))
             if source is None:
                 raise UnknownParent(parent)
-            return copy.deepcopy(source)
-        return await self._find(name) or self._create(await self._session_id(isolation_key, key))
+            await self._fork(source, session)
+        return session
 
     async def keep(self, isolation_key: str, key: str | None, session: AgentSession) -> None:
-        """Remember a session after its turn, durably where that was asked for."""
+        """Remember a session after its turn, durably where that was asked for; not one that was reset meanwhile."""
         name = _name(isolation_key, key)
+        if self._opened.get(name) is not session:
+            return
         self._live[name] = session
         self._live.move_to_end(name)
         while len(self._live) > self._live_limit:
@@ -75,7 +89,7 @@ class Sessions:
     async def reset(self, isolation_key: str, key: str | None = None) -> None:
         """Forget a person's conversation (their next turn gets a new session id), or one keyed session."""
         name = _name(isolation_key, key)
-        self._live.pop(name, None)
+        self._drop(name)
         writes: list[Write] = [Delete(SNAPSHOTS, name)]
         if key is None:
             resets = int(await self._store.get(RESETS, isolation_key) or 0) + 1
@@ -85,11 +99,15 @@ class Sessions:
     async def forget(self, isolation_key: str) -> None:
         """Remove every session, snapshot and counter of one isolation key."""
         prefix = _escaped(isolation_key) + _SEPARATOR
-        for name in [name for name in self._live if name.startswith(prefix)]:
-            del self._live[name]
+        for name in [name for name in {*self._live, *self._opened} if name.startswith(prefix)]:
+            self._drop(name)
         while rows := await self._store.scan(SNAPSHOTS, prefix=prefix):
             await self._store.commit([Delete(SNAPSHOTS, name) for name, _ in rows])
         await self._store.commit([Delete(RESETS, isolation_key)])
+
+    def _drop(self, name: str) -> None:
+        self._live.pop(name, None)
+        self._opened.pop(name, None)
 
     async def _find(self, name: str) -> AgentSession | None:
         session = self._live.get(name)
