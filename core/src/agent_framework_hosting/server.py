@@ -9,9 +9,10 @@ from typing import cast
 from hypercorn.asyncio import serve as hypercorn_serve  # type: ignore[reportUnknownVariableType] - its WSGI form is untyped
 from hypercorn.config import Config
 from hypercorn.typing import ASGIFramework
+from hypercorn.utils import LifespanFailureError
 from starlette.applications import Starlette
 
-from .errors import HostConfigurationError
+from .errors import HostConfigurationError, HostingError
 
 GRACE_SECONDS = 3.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -21,7 +22,7 @@ def serve(app: Starlette, *, host: str, port: int, workers: int, options: dict[s
     """Serve until Ctrl-C or SIGTERM, then drain and return.
 
     ``options`` are Hypercorn's own settings; an unknown one raises ``HostConfigurationError``, and so do several
-    workers: state has a single owner.
+    workers: state has a single owner. Raises ``HostingError`` when the app's start-up or shutdown fails.
     """
     config = build_config(host=host, port=port, workers=workers, options=options)
     asyncio.run(_serve(app, config))
@@ -54,4 +55,7 @@ async def _serve(app: Starlette, config: Config) -> None:
             loop.add_signal_handler(each, stop.set)
         except NotImplementedError:  # Windows' event loop takes no signal handlers; Ctrl-C still ends asyncio.run
             break
-    await hypercorn_serve(cast("ASGIFramework", app), config, shutdown_trigger=stop.wait)
+    try:
+        await hypercorn_serve(cast("ASGIFramework", app), config, shutdown_trigger=stop.wait)
+    except LifespanFailureError:
+        raise HostingError("The host did not start or stop as it should; the log above says why.") from None

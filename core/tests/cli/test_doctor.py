@@ -21,12 +21,10 @@ Findings = list[dict[str, str]]
 def diagnose(folder: Path, invoke: Invoke) -> Callable[..., tuple[int, Findings]]:
     """Run doctor on a host.toml with this content, on a free port; return the exit code and what it found."""
 
-    def call(
-        content: str | None = GOOD, *arguments: str, KEY: str = "s3cr3t-value", **environ: str
-    ) -> tuple[int, Findings]:
+    def call(content: str | None = GOOD, **environ: str) -> tuple[int, Findings]:
         if content is not None:
             (folder / "host.toml").write_text(content)
-        done = invoke("doctor", "--json", "--port", "0", *arguments, KEY=KEY, **environ)
+        done = invoke("doctor", "--json", "--port", "0", **{"KEY": "s3cr3t-value", **environ})
         assert "s3cr3t-value" not in done.output
         report = json.loads(done.stdout)
         assert report["faults"] == len([each for each in report["findings"] if each["severity"] == "fault"])
@@ -218,6 +216,12 @@ def test_isolation_headers_that_storage_trusts_outside_foundry(
 def test_a_runtime_that_forgets_is_a_fault(diagnose: Callable[..., tuple[int, Findings]]) -> None:
     _, findings = diagnose('runtime_mode = "ephemeral"\n' + GOOD)
     assert "allow_in_process_runner" in one(findings, "host")["what"]
+
+
+def test_what_the_host_warns_of_is_a_warning(diagnose: Callable[..., tuple[int, Findings]]) -> None:
+    code, findings = diagnose(f'state_dir = {{ links = "links" }}\n{GOOD}')
+    assert (code, wrong(findings)) == (0, [("warning", "host")])
+    assert "names a links directory, but there is no identity_linker" in one(findings, "host")["what"]
 
 
 def test_a_port_in_use_is_a_fault(folder: Path, invoke: Invoke) -> None:

@@ -6,6 +6,7 @@ import logging
 import pytest
 
 from agent_framework_hosting.cli.logs import JsonFormatter, TextFormatter
+from agent_framework_hosting.errors import StateDirectoryInUse
 
 
 def record(message: str = "Ran %s", *, failed: bool = False, **extra: object) -> logging.LogRecord:
@@ -26,6 +27,16 @@ def test_a_traceback_follows_the_line() -> None:
     lines = TextFormatter(colour=False).format(record(failed=True, channel="echo")).splitlines()
     assert lines[0].endswith("Ran it (channel=echo)")
     assert lines[-1] == "KeyError: 'lost'"
+
+
+def test_an_error_raised_on_purpose_is_its_sentence() -> None:
+    error = StateDirectoryInUse("The state directory is in use.")
+    made = record()
+    made.exc_info = (StateDirectoryInUse, error, error.__traceback__)
+    line = TextFormatter(colour=False).format(made)
+    assert line.splitlines()[1:] == ["         The state directory is in use."]
+    made.exc_text = None
+    assert "StateDirectoryInUse: The state" in TextFormatter(colour=False, tracebacks=True).format(made)
 
 
 @pytest.mark.parametrize(("colour", "code"), [(True, "\x1b[33m"), (False, "")])

@@ -111,3 +111,25 @@ def test_log_lines_for_programs_are_json_with_their_fields(start: Callable[..., 
     assert [line["outcome"] for line in lines if line.get("channel") == "responses" and "outcome" in line] == [
         "allowed"
     ]
+
+
+@pytest.mark.requirement("cli.exit-codes")
+def test_a_second_host_on_one_state_directory_says_whose_it_is(
+    folder: Path, start: Callable[..., object], run: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    (folder / "host.toml").write_text('target = "app:agent"\nstate_dir = "state"\n[channels.echo]\n')
+    first = start("serve", "--port", "0")
+    get(f"{first.url}/healthz")
+    second = run("serve", "--port", "0")
+    assert second.returncode == 1
+    assert "Traceback" not in second.stderr
+    assert f"is in use by the process with pid {first.process.pid}. Stop that host" in second.stderr
+    assert second.stderr.splitlines()[-1].startswith("Error: The host did not start")
+    assert first.stop()[0] == 0
+
+
+def test_a_setting_that_the_host_refuses_is_its_own_sentence(folder: Path, invoke: Callable[..., Result]) -> None:
+    (folder / "host.toml").write_text('target = "app:agent"\nruntime_mode = "ephemeral"\n[channels.echo]\n')
+    done = invoke("serve")
+    assert done.exit_code == 1
+    assert "allow_in_process_runner" in done.stderr

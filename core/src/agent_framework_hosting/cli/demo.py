@@ -61,7 +61,7 @@ def demo_host() -> AgentFrameworkHost:
     channel = load_channel_class("responses")
     from .demo_agent import demo_agent  # noqa: PLC0415 - the agent framework is heavy, and the sentence above is quick
 
-    return AgentFrameworkHost(demo_agent(), channels=[channel()], config={})
+    return AgentFrameworkHost(demo_agent(), channels=[channel()], config={}, runtime_mode="long_running")
 
 
 def curl_line(url: str) -> str:

@@ -6,11 +6,16 @@ import json
 import logging
 import os
 import sys
+import warnings
 from datetime import UTC, datetime
-from typing import Literal
+from types import TracebackType
+from typing import Literal, TypeAlias
 
 import click
 
+from ..errors import HostingError
+
+ExceptionTuple: TypeAlias = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 _COLOURS = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "red"}
 
@@ -18,14 +23,16 @@ _COLOURS = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "red"}
 def configure_logging(*, style: Literal["text", "json"] = "text", debug: bool, quiet: bool = False) -> None:
     """Send the log to stderr: the host's INFO and everyone's warnings; one level more with ``debug``.
 
-    ``quiet`` leaves warnings only.
+    ``quiet`` leaves errors only. Python's warnings become log lines, without the line of code they come from.
     """
     handler = logging.StreamHandler()
     colour = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
-    handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter(colour=colour))
+    handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter(colour=colour, tracebacks=debug))
     logging.basicConfig(level=logging.INFO if debug else logging.WARNING, handlers=[handler], force=True)
-    own = logging.DEBUG if debug else logging.WARNING if quiet else logging.INFO
+    own = logging.DEBUG if debug else logging.ERROR if quiet else logging.INFO
     logging.getLogger("agent_framework_hosting").setLevel(own)
+    warnings.formatwarning = lambda message, *_args, **_more: str(message)
+    logging.captureWarnings(capture=True)
 
 
 def server_log() -> logging.Logger:
@@ -39,11 +46,21 @@ def extra_fields(record: logging.LogRecord) -> dict[str, object]:
 
 
 class TextFormatter(logging.Formatter):
-    """``12:00:01 WARNING app: message (channel=echo)``; coloured on a terminal."""
+    """``12:00:01 WARNING app: message (channel=echo)``; coloured on a terminal.
 
-    def __init__(self, *, colour: bool) -> None:
+    An error the host raised on purpose shows its sentence; a traceback follows any other, and with ``tracebacks`` each.
+    """
+
+    def __init__(self, *, colour: bool, tracebacks: bool = False) -> None:
         super().__init__("%(message)s")
         self._colour = colour
+        self._tracebacks = tracebacks
+
+    def formatException(self, ei: ExceptionTuple) -> str:  # noqa: N802 - the base class's name
+        """Return the sentence of an error raised on purpose, else the traceback."""
+        if isinstance(ei[1], HostingError) and not self._tracebacks:
+            return f"         {ei[1]}"
+        return super().formatException(ei)
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, followed by the traceback when there is one."""

@@ -11,6 +11,7 @@ import click
 from ..config import HostConfig, load_config
 from ..config.source import DEFAULT_FILE
 from ..config.target import is_host, resolve_target
+from ..errors import HostConfigurationError
 from ..host import AgentFrameworkHost
 from ..plugins.discovery import load_channel_class
 from ..ports import Target
@@ -84,7 +85,12 @@ def build_host(
             f"No channel is enabled: add -c NAME, or a [channels.NAME] table to {config.origin.label}. "
             'See "agent-host channels" for the names.'
         )
-    return AgentFrameworkHost(cast("Target", found), channels=list(config.channels), config=config_file), _state(config)
+    try:
+        host = AgentFrameworkHost(cast("Target", found), channels=list(config.channels), config=config_file)
+    except (RuntimeError, ValueError) as error:
+        # what the host refuses, it says in a sentence of its own
+        raise HostConfigurationError(str(error)) from error
+    return host, _state(config)
 
 
 def _finished(found: object, named: str, channels: tuple[str, ...], config_file: Path | None) -> AgentFrameworkHost:

@@ -84,6 +84,9 @@ def check_target(subject: Subject) -> Iterator[Finding]:
 
 def check_host(subject: Subject) -> Iterator[Finding]:
     """Find settings that are right one by one and do not work together."""
+    for sentence in subject.host_warnings:
+        advice = f"edit {subject.config.origin.label}"
+        yield Finding("warning", "host", sentence, "A setting does not do what it seems to.", advice)
     if subject.host_fault is not None:
         for line in subject.host_fault.splitlines():
             yield Finding(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,7 @@ class Subject:
     target_fault: str | None
     host: AgentFrameworkHost | None
     host_fault: str | None
+    host_warnings: Sequence[str]
     bind: str
     port: int
     environ: Mapping[str, str]
@@ -55,11 +57,13 @@ def gather(config_file: Path | None, *, bind: str, port: int) -> Subject:
         config_fault = str(error)
     options, channels, faults = _channels(config)
     target, target_fault = _target(config)
-    host, host_fault = None, None
+    host, host_fault, host_warnings = None, None, ()
     if isinstance(target, AgentFrameworkHost):
         host, channels = target, list(target.channels)
     elif target is not None and config.channels and not (problems or faults):
-        host, host_fault = _host(cast("Target", target), config, config_file)
+        with warnings.catch_warnings(record=True, action="always") as caught:
+            host, host_fault = _host(cast("Target", target), config, config_file)
+        host_warnings = [str(each.message) for each in caught]
     return Subject(
         installed=(*installed_channels(), *installed_policies()),
         config=config,
@@ -73,6 +77,7 @@ def gather(config_file: Path | None, *, bind: str, port: int) -> Subject:
         target_fault=target_fault,
         host=host,
         host_fault=host_fault,
+        host_warnings=host_warnings,
         bind=bind,
         port=port,
         environ=os.environ,
