@@ -85,9 +85,8 @@ async def strangers(count: int, limit: int) -> None:
         if number in (2 * limit, count - 1):
             sizes.append(tracemalloc.get_traced_memory()[0])
     tracemalloc.stop()
-    print(
-        f"memory after {count:,} strangers with room for {limit:,}: {sizes[1] / sizes[0]:.2f} of that after {2 * limit:,}"
-    )
+    growth = sizes[1] / sizes[0]
+    print(f"memory after {count:,} strangers with room for {limit:,}: {growth:.2f} of that after {2 * limit:,}")
 
 
 async def main(*, quick: bool) -> None:
