@@ -20,7 +20,6 @@ def test_what_runs_what(doubles):
     assert isinstance(execution_for(doubles.workflow(doubles.Collector())), WorkflowExecution)
     assert isinstance(execution_for(lambda: doubles.workflow(doubles.Collector())), WorkflowExecution)
     assert isinstance(execution_for(WorkflowBuilder(start_executor=doubles.Collector())), WorkflowExecution)
-    assert isinstance(execution_for(doubles.workflow(doubles.agent()).as_agent()), AgentExecution)
 
 
 @pytest.mark.parametrize("target", [None, 42, "app:agent", Shy, object()])
@@ -37,6 +36,11 @@ def test_a_functional_workflow_is_refused():
     for target in (pipeline, pipeline.build()):
         with pytest.raises(HostConfigurationError, match="functional workflow"):
             execution_for(target)
+
+
+def test_a_workflow_as_an_agent_is_refused(doubles):
+    with pytest.raises(HostConfigurationError, match="Pass the workflow itself"):
+        execution_for(doubles.workflow(doubles.agent()).as_agent())
 
 
 def test_two_places_for_checkpoints_are_one_too_many(doubles, tmp_path):

@@ -9,6 +9,8 @@ from pydantic import BaseModel
 
 from agent_framework_hosting.model.result import HostedRunResult, result_text
 
+DUE = datetime(2024, 5, 1, tzinfo=UTC)
+
 
 class Order(BaseModel):
     text: str
@@ -34,6 +36,7 @@ def workflow_result(*outputs, asking=()):
         (workflow_result("one", Message("assistant", ["two"]), None, 3), "one\ntwo\n3"),
         (workflow_result(Content.from_data(b"x", "image/png"), "seen"), "seen"),
         (workflow_result(Ask("Why?")), '{"question": "Why?", "amount": 3}'),
+        (workflow_result(Order(text="a", due=DUE)), '{"text": "a", "due": "2024-05-01T00:00:00Z"}'),
     ],
 )
 def test_the_text_of_a_result(result, expected):

@@ -19,7 +19,7 @@ class Bindings:
     """
 
     def __init__(self) -> None:
-        self._stack = AsyncExitStack()
+        self._stack: AsyncExitStack | None = None
         self._waits = False
 
     async def enter(self, target: object, request: ChannelRequest) -> None:
@@ -44,6 +44,7 @@ class Bindings:
     async def _hold(self, manager: object) -> None:
         if inspect.isawaitable(manager):
             manager = await manager
+        self._stack = self._stack or AsyncExitStack()
         if isinstance(manager, AbstractContextManager):
             self._stack.enter_context(manager)  # type: ignore[reportUnknownArgumentType]
         elif isinstance(manager, AbstractAsyncContextManager):
@@ -56,7 +57,9 @@ class Bindings:
 
     async def release(self) -> None:
         """Release in reverse order; failures are logged, cancellation waits."""
-        stack = self._stack.pop_all()
+        stack, self._stack = self._stack, None
+        if stack is None:
+            return
         with teardown("bindings"):
             if self._waits:
                 async with uninterrupted():
@@ -66,9 +69,9 @@ class Bindings:
 
     def drop(self) -> None:
         """Release now, outside any task, when no manager needs to wait; otherwise leave it to ``release``."""
-        if self._waits:
+        if self._waits or self._stack is None:
             return
-        closing = self._stack.pop_all().aclose()
+        closing, self._stack = self._stack.aclose(), None
         try:
             closing.send(None)
         except StopIteration:

@@ -178,7 +178,10 @@ def _belongs(checkpoint: WorkflowCheckpoint, scope: Scope) -> bool:
 
 
 def _holds_checkpoints(directory: Path) -> bool:
-    return directory.is_dir() and any(directory.glob("*.json"))
+    try:
+        return any(directory.glob("*.json"))
+    except OSError:  # a name this file system does not take
+        return False
 
 
 def _remove_others(directory: Path, checkpoint_id: str) -> None:

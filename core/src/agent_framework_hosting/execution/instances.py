@@ -86,6 +86,7 @@ class Built:
     def __init__(self, build: Callable[[], object]) -> None:
         self._build = build
         self._sample = self._built()
+        self._copies: Copies | None = None
 
     @property
     def sample(self) -> Workflow:
@@ -94,10 +95,12 @@ class Built:
 
     def fresh(self) -> Workflow:
         """Return a new workflow with executors of its own."""
-        workflow = self._built()
-        if workflow is self._sample or _shares_state(workflow.executors, self._sample.executors):
-            return Copies(workflow).fresh()
-        return workflow
+        if self._copies is None:
+            workflow = self._built()
+            if workflow is not self._sample and not _shares_state(workflow.executors, self._sample.executors):
+                return workflow
+            self._copies = Copies(self._sample)
+        return self._copies.fresh()
 
     def _built(self) -> Workflow:
         workflow = self._build()

@@ -9,6 +9,7 @@ from agent_framework import (
     FunctionalWorkflow,
     FunctionalWorkflowDefinition,
     Workflow,
+    WorkflowAgent,
     WorkflowBuilder,
 )
 
@@ -45,11 +46,16 @@ def _instances_of(target: object) -> Instances | None:
     if isinstance(target, Workflow):
         return Copies(target)
     if isinstance(target, WorkflowBuilder):
-        return Built(target.build)
+        return Copies(target.build())
     if isinstance(target, (FunctionalWorkflow, FunctionalWorkflowDefinition)):
         raise HostConfigurationError(
             "The target is a functional workflow, which cannot be hosted. Build it with WorkflowBuilder, or serve an "
             "agent that calls it."
+        )
+    if isinstance(target, WorkflowAgent):
+        raise HostConfigurationError(
+            f"The target {target.name!r} is a workflow as an agent, which runs everyone's turns on one instance. Pass "
+            "the workflow itself: the host runs it for each person apart."
         )
     if callable(target) and not hasattr(target, "run"):
         return Built(target)
