@@ -15,10 +15,10 @@ import msgspec
 
 from ..errors import StoreError, UnreadableRecord
 from ..ports import Put, Write
-from .faults import passes_by_itself, sentence
+from .faults import MovedAway, sentence
 from .group import GroupWorker
 from .lock import DirectoryLock
-from .rows import COUNT, ONE, PAGE, RAW_MODE, apply_all, check_texts, end_of, key_of, row_key
+from .rows import COUNT, ONE, PAGE, RAW_MODE, Statement, check_texts, end_of, key_of, plan, row_key
 from .sweep import sweep
 
 logger = logging.getLogger(__name__)
@@ -75,19 +75,27 @@ class _TextCache(diskcache.Cache):
         )
         self._texts = TextDisk(str(directory))
 
-    def transact_once(self, work: Callable[[sqlite3.Connection], ResultT]) -> ResultT:
-        """Run ``work`` in one transaction; when it fails nothing is kept."""
+    def write_all(self, commits: Sequence[Sequence[Write]]) -> list[Exception | None]:
+        """Write all commits in one transaction; return the refusal of each, or None. A failure keeps nothing."""
         connection = self._connection()
+        statements, outcomes = plan(connection, commits)
+        if len(statements) == 1:  # a transaction by itself
+            connection.execute(*statements[0])
+        elif statements:
+            self._transact_all(connection, statements)
+        return outcomes
+
+    def _transact_all(self, connection: sqlite3.Connection, statements: Sequence[Statement]) -> None:
         try:
             connection.execute("BEGIN IMMEDIATE")
-            result = work(connection)
+            for statement in statements:
+                connection.execute(*statement)
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
                 with contextlib.suppress(sqlite3.Error):
                     connection.execute("ROLLBACK")
             raise
-        return result
 
     def read_one(self, key: str) -> str | None:
         """Return one value."""
@@ -118,6 +126,8 @@ class DiskStore:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._directory = Path(path)
+        self._database = self._directory / _DATABASE
+        self._opened_file: tuple[int, int] | None = None
         self._lock = DirectoryLock(self._directory)
         self._worker: GroupWorker | None = None
         self._cache: _TextCache | None = None
@@ -212,9 +222,10 @@ class DiskStore:
             _make_private(self._directory)
             self._lock.acquire()
             try:
-                for told in sweep(self._directory / _DATABASE):
+                for told in sweep(self._database):
                     logger.warning("State was set aside: %s", told)
                 self._cache = _TextCache(self._directory)
+                self._opened_file = _identity(self._database)
             except BaseException:
                 self._lock.release()
                 raise
@@ -241,10 +252,10 @@ class DiskStore:
         if self._cache is None:
             return [self._not_open() for _ in commits]
         try:
-            outcomes = self._cache.transact_once(lambda connection: apply_all(connection, commits))
+            if _identity(self._database) != self._opened_file:  # SQLite would go on writing into a deleted file
+                raise MovedAway(self._database)
+            outcomes = self._cache.write_all(commits)
         except (sqlite3.Error, OSError) as error:
-            if not passes_by_itself(error):
-                self._cache.close()  # the next use opens the file anew
             self._fault = sentence(error, self._directory)
             return [StoreError(f"{self._fault} Nothing of this commit was kept.") for _ in commits]
         self._fault = None
@@ -259,6 +270,14 @@ def _text(value: object) -> str:
 
 def _lenient(text: bytes) -> str:
     return text.decode("utf-8", "replace")  # a planted text must not make its whole table unreadable
+
+
+def _identity(file: Path) -> tuple[int, int] | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _make_private(directory: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -41,15 +42,17 @@ class DirectoryLock:
         """Give the directory back; harmless when it is not held."""
         if self._lock is None:
             return
-        self._pid_file.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self._pid_file.unlink()
         self._lock.release()
         self._lock = None
 
     def _write_pid(self) -> None:
-        try:
-            self._pid_file.write_text(str(os.getpid()), encoding="ascii")
-        except OSError:
-            pass  # only the refusal's wording depends on it; the lock itself is held
+        fresh = self._pid_file.with_suffix(".new")
+        with contextlib.suppress(OSError):  # only a refusal's wording depends on it; the lock itself is held
+            fresh.unlink(missing_ok=True)
+            fresh.write_text(str(os.getpid()), encoding="ascii")
+            fresh.replace(self._pid_file)
 
     def _refusal(self) -> str:
         try:

@@ -6,7 +6,7 @@ import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from itertools import chain
-from typing import Literal, TypeVar
+from typing import Literal, TypeAlias, TypeVar
 
 import msgspec
 
@@ -15,6 +15,7 @@ from ..ports import Delete, Insert, Write
 from .changes import Changes, changes_of
 
 ItemT = TypeVar("ItemT")
+Statement: TypeAlias = tuple[str, Sequence[object]]
 
 RAW_MODE: Literal[1] = 1
 ONE = "SELECT mode, filename, value FROM Cache WHERE key = ? AND raw = 1"
@@ -26,15 +27,21 @@ PAGE = (
 )
 _SEPARATOR = "\x1f"
 _LONGEST_TEXT = 2**28  # characters; SQLite ends at 10**9 bytes
-_CHUNKS = (256, 64, 16, 4, 1)
+_CHUNKS = (256, 64, 32)  # and what is left below
 _UPSERT = (
     "INSERT INTO Cache(key, raw, store_time, access_time, mode, value) VALUES {} ON CONFLICT(key, raw) DO UPDATE"
     " SET store_time = excluded.store_time, mode = excluded.mode, filename = NULL, value = excluded.value"
 )
 
 
-def apply_all(connection: sqlite3.Connection, commits: Sequence[Sequence[Write]]) -> list[Exception | None]:
-    """Write the net effect of all commits; one whose ``Insert`` meets a record is left out whole."""
+def plan(
+    connection: sqlite3.Connection, commits: Sequence[Sequence[Write]]
+) -> tuple[list[Statement], list[Exception | None]]:
+    """Return the statements for the net effect of all commits, and for each commit None or why it is left out.
+
+    A commit is left out whole when one of its ``Insert`` meets a record. Only the owner of the database may call this
+    and rely on it until the statements have run.
+    """
     inserted = [row_key(w.table, w.key) for writes in commits for w in writes if isinstance(w, Insert)]
     taken = _existing(connection, inserted)
     effect: Changes = {}
@@ -47,11 +54,16 @@ def apply_all(connection: sqlite3.Connection, commits: Sequence[Sequence[Write]]
             outcomes.append(refusal)
     now = time.time()
     put = [(row_key(*record), 1, now, now, RAW_MODE, text) for record, text in effect.items() if text is not None]
-    for rows in _chunks(put):
-        connection.execute(_UPSERT.format(", ".join(["(?, ?, ?, ?, ?, ?)"] * len(rows))), [*chain.from_iterable(rows)])
-    for keys in _chunks([row_key(*record) for record, text in effect.items() if text is None]):
-        connection.execute(f"DELETE FROM Cache WHERE raw = 1 AND key IN ({_marks(keys)})", keys)  # noqa: S608 - marks only
-    return outcomes
+    gone = [row_key(*record) for record, text in effect.items() if text is None]
+    statements: list[Statement] = [
+        (_UPSERT.format(", ".join(["(?, ?, ?, ?, ?, ?)"] * len(rows))), [*chain.from_iterable(rows)])
+        for rows in _chunks(put)
+    ]
+    statements += [
+        (f"DELETE FROM Cache WHERE raw = 1 AND key IN ({_marks(keys)})", keys)  # noqa: S608 - marks only
+        for keys in _chunks(gone)
+    ]
+    return statements, outcomes
 
 
 def _existing(connection: sqlite3.Connection, keys: Sequence[str]) -> set[str]:
@@ -65,10 +77,11 @@ def _existing(connection: sqlite3.Connection, keys: Sequence[str]) -> set[str]:
 def _chunks(rows: Sequence[ItemT]) -> Iterator[Sequence[ItemT]]:
     """Cut into few sizes, so that each size's statement stays prepared."""
     start = 0
-    for size in _CHUNKS:
-        while len(rows) - start >= size:
-            yield rows[start : start + size]
-            start += size
+    while start < len(rows):
+        left = len(rows) - start
+        size = next((size for size in _CHUNKS if size <= left), left)
+        yield rows[start : start + size]
+        start += size
 
 
 def _marks(keys: Sequence[str]) -> str:
