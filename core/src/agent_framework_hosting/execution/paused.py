@@ -103,8 +103,9 @@ class Memory:
             await self._checkpoints.keep(scope, label_of(workflow), storage.settled)
         except Exception:
             logger.exception(
-                "A workflow's checkpoint could not be stored, so its conversation will not survive a restart. Is the "
-                "directory writable? Types of your own in executor state need agent_framework.register_checkpoint_type.",
+                "A workflow's checkpoint could not be stored, so its conversation will not survive a restart. Check "
+                "that the place is writable; types of your own in executor state need "
+                "agent_framework.register_checkpoint_type.",
                 extra={"workflow": workflow.name},
             )
             return False

@@ -86,7 +86,7 @@ class Pull:
                 update = await updates.__anext__()
                 if not self._transforms:
                     return update
-                changed = await _transformed(update, self._transforms)
+                changed = await transformed(update, self._transforms)
                 if changed is not None:
                     return changed
         except StopAsyncIteration:
@@ -114,9 +114,10 @@ class Pull:
             loop.call_soon_threadsafe(_close_dropped, loop, self._context, self._run.close)
 
 
-async def _transformed(
+async def transformed(
     update: AgentResponseUpdate, transforms: Sequence[ChannelStreamTransformHook]
 ) -> AgentResponseUpdate | None:
+    """Pass an update through every transform; None once one of them drops it."""
     current: AgentResponseUpdate | None = update
     for transform in transforms:
         changed = transform(current)

@@ -26,7 +26,7 @@ _FRAMEWORK: dict[str, type] = {
     "message": Message,
     "content": Content,
 }
-_NOT_STORED = "raw_representation"  # the provider's own object: never leaves the process
+_PROVIDERS_OWN = "raw_representation"  # often an object of the provider's library, which stays behind
 
 
 def name_of(known: type) -> str:
@@ -145,14 +145,24 @@ def plain(value: object, where: str) -> object:
     if isinstance(value, BaseModel):
         return _dumped(value, where)
     if isinstance(value, Mapping):
-        items = cast("Mapping[object, object]", value).items()
-        return {_key(key, where): plain(one, f"{where}.{key}") for key, one in items if key != _NOT_STORED}
+        return _plain_mapping(cast("Mapping[object, object]", value), where)
     if isinstance(value, (list, tuple)):
         return [plain(one, f"{where}[{index}]") for index, one in enumerate(cast("Sequence[object]", value))]
     raise PushPayloadNotSerializable(
         f"{where} is a {type(value).__name__}, which JSON cannot hold. Yield text, Content, Message, a dataclass or a "
         "pydantic model instead, or give the channel a push_codec."
     )
+
+
+def _plain_mapping(value: Mapping[object, object], where: str) -> Stored:
+    items: Stored = {}
+    for key, one in value.items():
+        try:
+            items[_key(key, where)] = plain(one, f"{where}.{key}")
+        except PushPayloadNotSerializable:
+            if key != _PROVIDERS_OWN:
+                raise
+    return items
 
 
 def _dumped(value: BaseModel, where: str) -> object:
