@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import signal
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,9 +73,33 @@ def run(folder: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
 
 
 @pytest.fixture
-def invoke(folder: Path) -> Callable[..., Result]:
+def invoke(folder: Path, own_logging: None, own_modules: None) -> Callable[..., Result]:
     """Call a command in this process, in ``folder``."""
     return lambda *arguments, **environ: CliRunner().invoke(main, arguments, env=environ, prog_name="agent-host")
+
+
+@pytest.fixture
+def own_logging() -> Iterator[None]:
+    """Undo what a command does to the logging and the warnings of its process."""
+    root, own, form = logging.getLogger(), logging.getLogger("agent_framework_hosting"), warnings.formatwarning
+    handlers, levels = root.handlers[:], (root.level, own.level)
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(levels[0])
+    own.setLevel(levels[1])
+    logging.captureWarnings(capture=False)
+    warnings.formatwarning = form
+
+
+@pytest.fixture
+def own_modules(folder: Path) -> Iterator[None]:
+    """Forget what a command imported from ``folder``, and that it looked there."""
+    path = sys.path[:]
+    yield
+    sys.path[:] = path
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", None) or "").startswith(str(folder)):
+            del sys.modules[name]
 
 
 @pytest.fixture

@@ -267,16 +267,20 @@ def test_state_that_cannot_be_written_is_a_fault(folder: Path, diagnose: Callabl
 
 
 def test_a_name_clash_and_version_skew_are_faults_where_enabled(
-    diagnose: Callable[..., tuple[int, Findings]], site: Path
+    folder: Path, diagnose: Callable[..., tuple[int, Findings]], site: Path
 ) -> None:
+    (folder / "plain.py").write_text(
+        "from agent_framework_hosting.cli.demo_agent import demo_agent\nagent = demo_agent()\n"
+    )
+    good = GOOD.replace("app:agent", "plain:agent")
     install(site, "other-echo", channel="echo", module="other_echo")
     install(site, "future-dist", channel="future", module="future_module", needs="host-core>=99")
-    code, findings = diagnose()
+    code, findings = diagnose(good)
     assert (code, wrong(findings)) == (0, [("warning", "plugins")] * 3)
     skewed = next(each for each in findings if "'future'" in each["what"])
     assert "requires host-core>=99, but host-core" in skewed["what"]
     assert skewed["do"] == "pip install --upgrade host-core future-dist"
-    code, findings = diagnose(GOOD + '[channels.echo]\nallowlist = "open"\n')
+    code, findings = diagnose(good + '[channels.echo]\nallowlist = "open"\n')
     assert code == 1
     clash = [each for each in findings if each["severity"] == "fault" and each["check"] == "plugins"]
     assert len(clash) == 2

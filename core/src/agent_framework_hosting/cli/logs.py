@@ -31,8 +31,12 @@ def configure_logging(*, style: Literal["text", "json"] = "text", debug: bool, q
     logging.basicConfig(level=logging.INFO if debug else logging.WARNING, handlers=[handler], force=True)
     own = logging.DEBUG if debug else logging.ERROR if quiet else logging.INFO
     logging.getLogger("agent_framework_hosting").setLevel(own)
-    warnings.formatwarning = lambda message, *_args, **_more: str(message)
+    warnings.formatwarning = _format_warning
     logging.captureWarnings(capture=True)
+
+
+def _format_warning(message: Warning | str, *_: object, **__: object) -> str:
+    return str(message)
 
 
 def server_log() -> logging.Logger:
