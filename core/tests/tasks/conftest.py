@@ -61,7 +61,7 @@ def until_ended() -> Callable[[DurableTaskRunner, TaskHandle], object]:
     async def wait(runner: DurableTaskRunner, handle: TaskHandle) -> TaskStatus | None:
         async with asyncio.timeout(20):
             while (status := await runner.get(handle)) in {TaskStatus.SCHEDULED, TaskStatus.RUNNING}:
-                await asyncio.sleep(0)
+                await asyncio.sleep(0.001)
         return status
 
     return wait

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from ..errors import StoreError
 from ..model.durable import DurableTaskPayloadMode, RetryPolicy, TaskHandle, TaskStatus
 from ..ports import DurableTaskHandler, PreparedTask, Put, Store
 from .agenda import Agenda, Entry
@@ -90,7 +91,7 @@ class InProcessTaskRunner:
     @property
     def tasks(self) -> TaskTable:
         """The operator's operations, safe while the runner works."""
-        return LiveTaskTable(self._store, self._agenda, self._ledger, self._pump)
+        return LiveTaskTable(self._store, self._agenda, self._ledger, enter=self._add, wake=self._pump)
 
     def counts(self) -> dict[str, int]:
         """Return the number of tasks by status; complete once ``resume`` has run."""
@@ -259,10 +260,14 @@ class InProcessTaskRunner:
 
     async def _cancel_waiting(self) -> None:
         for task_id in self._agenda.task_ids():
-            record = await self._ledger.load(task_id)
-            self._agenda.remove(task_id)
-            if record is not None and record.status == "pending":
-                await self._ledger.end(cancelled(record, time.time()))
+            try:
+                record = await self._ledger.load(task_id)
+                if record is not None and record.status == "pending":
+                    await self._ledger.end(cancelled(record, time.time()))
+            except StoreError as error:
+                logger.warning("The end of task %s could not be written: %s", task_id, error)
+            else:
+                self._agenda.remove(task_id)
 
     def _accept(self, record: TaskRecord) -> None:
         self._ledger.accept(record)

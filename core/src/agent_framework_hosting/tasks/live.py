@@ -12,18 +12,30 @@ from .table import TaskTable
 
 
 class LiveTaskTable(TaskTable):
-    """A task table that keeps the agenda and the books of a runner right; ``wake`` lets it look at its agenda."""
+    """A task table that keeps the agenda and the books of a runner right.
 
-    def __init__(self, store: Store, agenda: Agenda, ledger: TaskLedger, wake: Callable[[], None]) -> None:
+    ``enter`` puts a pending record on the agenda; ``wake`` lets the runner look at it.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        agenda: Agenda,
+        ledger: TaskLedger,
+        *,
+        enter: Callable[[TaskRecord], None],
+        wake: Callable[[], None],
+    ) -> None:
         super().__init__(store)
         self._agenda = agenda
         self._ledger = ledger
+        self._enter = enter
         self._wake = wake
 
     def _after_replay(self, before: TaskRecord, fresh: TaskRecord) -> None:
         self._ledger.discard(before)
         self._ledger.accept(fresh)
-        self._agenda.add(fresh.id, fresh.lane or fresh.id, 0.0)
+        self._enter(fresh)
         self._wake()
 
     def _before_drop(self, record: TaskRecord) -> None:
@@ -33,7 +45,8 @@ class LiveTaskTable(TaskTable):
 
     def _drop_failed(self, record: TaskRecord) -> None:
         if record.status == "pending":
-            self._agenda.add(record.id, record.lane or record.id, 0.0)
+            self._enter(record)
+            self._wake()
 
     def _after_drop(self, record: TaskRecord) -> None:
         self._ledger.discard(record)
