@@ -18,11 +18,11 @@ logger = logging.getLogger(__name__)
 _AGENT_NAMES = {"max_output_tokens": "max_tokens"}
 
 
-def agent_options(turn: TurnRequest, options: ResponsesOptions, host_tools: frozenset[str]) -> Json | None:
+def agent_options(turn: TurnRequest, options: ResponsesOptions, target: object) -> Json | None:
     """Return the run's options, None when there are none. Raises ``WireError`` for a tool the host has itself."""
     chosen: Json = {}
     if turn.tools.tools:
-        chosen["tools"] = _function_tools(turn, host_tools)
+        chosen["tools"] = _function_tools(turn, host_tool_names(target))
         chosen["tool_choice"] = turn.tools.choice
         if turn.tools.parallel is not None:
             chosen["allow_multiple_tool_calls"] = turn.tools.parallel

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Literal
+
+import msgspec
 
 from agent_framework_hosting import ChannelSession
 
@@ -16,15 +17,14 @@ from .records import SHARED_SESSION, Record, Records
 MAX_ANCESTORS = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Continuation:
+class Continuation(msgspec.Struct, frozen=True):
     """A request in its place: resolved input, session, and the stored questions its approvals answer."""
 
-    items: tuple[Json, ...] = field(hash=False)
+    items: tuple[Json, ...]
     session: ChannelSession | None
     session_mode: Literal["auto", "disabled"]
     base: str | None
-    approvals: dict[str, Json] = field(default_factory=dict[str, Json], hash=False)
+    approvals: dict[str, Json] = {}
 
     @property
     def kept_as(self) -> str | None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Self, TypeAlias
+from typing import TypeAlias
 from urllib.parse import parse_qs
 
 from starlette.exceptions import HTTPException
@@ -39,16 +38,15 @@ class Call:
         self.scope = scope
         self.receive = receive
         self.started = False
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.principal = ""
         self._send = send
         self._id = b"req_" + os.urandom(16).hex().encode()
 
     def header(self, name: bytes) -> str | None:
         """Return a header by its lower-case name."""
-        for key, value in self.scope["headers"]:
-            if key == name:
-                return str(value, "latin-1")
-        return None
+        value = self.headers.get(name)
+        return None if value is None else str(value, "latin-1")
 
     def path(self, name: str) -> str:
         """Return a parameter of the path."""
@@ -66,7 +64,8 @@ class Call:
         """
         pieces: list[bytes] = []
         size, more = 0, True
-        while more:
+        declared = int(self.headers.get(b"content-length", b"-1"))
+        while more and size != declared:  # the message that only says "no more" need not be waited for
             message = await self.receive()
             if message["type"] != "http.request":
                 raise ClientGone
@@ -136,38 +135,3 @@ class Endpoint:
         if call.started:  # half an answer cannot be taken back: cut it off, so that nobody takes it for a whole one
             raise refused
         await call.answer(refused.status, refused.body(), refused.headers)
-
-
-class OnDisconnect:
-    """Call ``gone`` when the client closes the connection; inside ``async with``, once the body was read.
-
-    The watch begins after ``grace`` seconds: most answers are out before it costs anything.
-    """
-
-    def __init__(self, receive: Receive, gone: Callable[[], object], *, grace: float = 0.02) -> None:
-        """Prepare to watch."""
-        self._receive = receive
-        self._gone = gone
-        self._grace = grace
-        self._watcher: asyncio.Task[None] | None = None
-        self.noticed = False
-
-    async def __aenter__(self) -> Self:
-        """Begin the grace."""
-        self._timer = asyncio.get_running_loop().call_later(self._grace, self._begin)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """Stop watching."""
-        self._timer.cancel()
-        if self._watcher is not None:
-            self._watcher.cancel()
-
-    def _begin(self) -> None:
-        self._watcher = asyncio.get_running_loop().create_task(self._watch())
-
-    async def _watch(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-        self.noticed = True
-        self._gone()

@@ -79,8 +79,9 @@ class OpenMessage:
             self._annotations.extend(annotations)
         if text:
             self._pieces.append(text)
-            delta = events.text_delta if kind == "text" else events.refusal_delta
-            self._output.emit(delta, self.id, self.index, len(self._parts), text)
+            if self._output.recording:
+                delta = events.text_delta if kind == "text" else events.refusal_delta
+                self._output.events.append(delta(self.id, self.index, len(self._parts), text))
 
     def text_of(self, kind: str) -> str:
         """Return what the open part of this kind holds so far."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import cast
+
+import msgspec
 
 from .config import ResponsesOptions
 from .encoding import Json, decode_object
@@ -33,15 +34,14 @@ _UNSET: Mapping[str, object] = {
 _ECHOED = frozenset({*_UNSET, "metadata", "reasoning"})
 
 
-@dataclass(frozen=True, slots=True)
-class TurnRequest:
+class TurnRequest(msgspec.Struct, frozen=True):
     """One request for a response.
 
     ``echo`` holds the fields the response object repeats; ``options`` what the caller asked of the agent, not yet
     allowed.
     """
 
-    items: tuple[Json, ...] = field(hash=False)
+    items: tuple[Json, ...]
     model: str | None = None
     stream: bool = False
     background: bool = False
@@ -50,10 +50,15 @@ class TurnRequest:
     conversation: str | None = None
     instructions: str | None = None
     tools: ClientTools = NO_TOOLS
-    text_format: Json | None = field(default=None, hash=False)
+    text_format: Json | None = None
     include: frozenset[str] = frozenset()
-    options: Mapping[str, object] = field(default_factory=dict[str, object], hash=False)
-    echo: Json = field(default_factory=dict[str, object], hash=False)
+    options: Json = {}
+    echo: Json = {}
+
+    @property
+    def steers(self) -> bool:
+        """Whether anything here changes what the answer shows."""
+        return bool(self.tools.tools or self.text_format or self.include or self.options)
 
     @property
     def wants_reasoning(self) -> bool:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, cast
+
+import msgspec
 
 from . import items, tool_items
 from .calls import Call, Calls
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
     from agent_framework import AgentResponseUpdate, Content, Message
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(msgspec.Struct, frozen=True):
     """What one request may see: the functions it declared, host tools, reasoning, and whether a format is set."""
 
     functions: frozenset[str] = frozenset()
@@ -35,23 +35,24 @@ class Projection:
     ``pending_calls`` and ``approvals`` are what the client has to answer; ``failed`` says the agent reported an error.
     """
 
+    failed: bool = False
+    _image: Content | None = None
+    _image_id: str | None = None
+    _replacing: bool = False
+    _open: OpenItem | None = None
+    _open_call: Call | None = None
+    _message: tuple[str | None, str | None, str | None] = (None, None, None)
+    _message_ended: bool = False
+
     def __init__(self, shown: Shown, new_id: NewId, *, recording: bool = True) -> None:
         """Start an empty answer; without ``recording`` there are no events."""
         self.output = Output(new_id, recording=recording)
         self.pending_calls: list[str] = []
         self.approvals: dict[str, Content] = {}
-        self.failed = False
         self._shown = shown
         self._calls = Calls()
         self._tools: dict[str, Content] = {}
-        self._image: Content | None = None
-        self._image_id: str | None = None
-        self._replacing = False
-        self._open: OpenItem | None = None
-        self._open_call: Call | None = None
         self._held: list[Content] = []
-        self._message: tuple[str | None, str | None, str | None] = (None, None, None)
-        self._message_ended = False
 
     def feed(self, update: AgentResponseUpdate) -> list[Event]:
         """Take one update and return the events it causes."""
@@ -341,6 +342,8 @@ class Projection:
 
 def _kind_of(content: Content) -> str:
     extra = content.additional_properties
+    if not extra:
+        return "text"
     core = extra.get("core")
     kind = cast("Json", core).get("model_output_kind") if isinstance(core, dict) else None
     return "refusal" if (kind or extra.get("model_output_kind")) == "refusal" else "text"

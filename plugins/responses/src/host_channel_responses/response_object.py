@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from .encoding import Json
 from .errors import AGENT_FAILED
@@ -19,14 +20,13 @@ INTERRUPTED: Json = {**FAILURE, "message": "The response was interrupted."}
 _INCOMPLETE: Mapping[str, str] = {"length": "max_output_tokens", "content_filter": "content_filter"}
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(msgspec.Struct, frozen=True):
     """How a response ended. ``reason`` belongs to ``incomplete``, ``error`` to ``failed``."""
 
     status: str
     reason: str | None = None
-    error: Json | None = field(default=None, hash=False)
-    usage: Json | None = field(default=None, hash=False)
+    error: Json | None = None
+    usage: Json | None = None
 
 
 CANCELLED = Ending("cancelled")

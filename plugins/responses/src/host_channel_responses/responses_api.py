@@ -10,9 +10,10 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from .config import ResponsesOptions
+from .disconnects import Disconnects
 from .encoding import encode
 from .errors import WireError, invalid, not_found
-from .http import Call, ClientGone, Endpoint, Handler, OnDisconnect
+from .http import Call, ClientGone, Endpoint, Handler
 from .ids import item_ids, new_response_id
 from .parsing import parse_body
 from .principals import Principals
@@ -33,7 +34,10 @@ class ResponsesApi:
         self._options = options
         self._turns = turns
         self._runs = runs
-        self._sender = EventSender(keep_alive=options.keep_alive_seconds, stalled_after=options.stalled_reader_seconds)
+        self._disconnects = Disconnects()
+        self._sender = EventSender(
+            self._disconnects, keep_alive=options.keep_alive_seconds, stalled_after=options.stalled_reader_seconds
+        )
         self._principals = Principals(options.api_keys, allow_anonymous=options.allow_anonymous)
 
     def routes(self) -> list[Route]:
@@ -65,10 +69,10 @@ class ResponsesApi:
             else:
                 await call.answer(200, encode(run.response))
         elif turn.stream:
-            run = await _while_connected(call, self._runs.attach(begun))
+            run = await self._while_connected(call, self._runs.attach(begun))
             await self._sender.own(call, run)
         else:
-            await call.answer(200, await _while_connected(call, self._turns.whole(begun)))
+            await call.answer(200, await self._while_connected(call, self._turns.whole(begun)))
 
     async def retrieve(self, call: Call) -> None:
         """``GET /responses/{id}``: the object, or its events again with ``stream=true``."""
@@ -140,6 +144,21 @@ class ResponsesApi:
             raise WireError(404, f"The model {name} does not exist here.", code="model_not_found", param="model")
         await call.answer(200, encode(_model(name)))
 
+    async def _while_connected(self, call: Call, work: Awaitable[T]) -> T:
+        """Wait for work that is dropped when the client closes its connection."""
+        task = asyncio.current_task()
+        if task is None:  # no event loop task: nothing could be cancelled
+            return await work
+        watch = self._disconnects.watch(call.receive, task.cancel)
+        with watch:
+            try:
+                return await work
+            except asyncio.CancelledError:
+                if not watch.noticed:
+                    raise
+                task.uncancel()
+                raise ClientGone from None
+
 
 def _model(name: str) -> dict[str, object]:
     return {"id": name, "object": "model", "created": 0, "owned_by": "host"}
@@ -147,19 +166,3 @@ def _model(name: str) -> dict[str, object]:
 
 def _unknown(response_id: str) -> WireError:
     return not_found(f"Response with id '{response_id[:256]}'")
-
-
-async def _while_connected(call: Call, work: Awaitable[T]) -> T:
-    """Wait for work that is dropped when the client closes its connection."""
-    task = asyncio.current_task()
-    if task is None:  # no event loop task: nothing could be cancelled
-        return await work
-    watch = OnDisconnect(call.receive, task.cancel)
-    async with watch:
-        try:
-            return await work
-        except asyncio.CancelledError:
-            if not watch.noticed:
-                raise
-            task.uncancel()
-            raise ClientGone from None

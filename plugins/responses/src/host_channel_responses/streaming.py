@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from .http import Call, OnDisconnect
+from .disconnects import Disconnects
+from .http import Call
 from .log import DONE, LogGone, LogReader
 from .runs import Run
 
@@ -17,8 +18,9 @@ KEEP_ALIVE = b": keep-alive\n"
 class EventSender:
     """Send logs as server-sent events: everything that waits goes out in one write."""
 
-    def __init__(self, *, keep_alive: float, stalled_after: float) -> None:
+    def __init__(self, disconnects: Disconnects, *, keep_alive: float, stalled_after: float) -> None:
         """Break a silence of ``keep_alive`` seconds; give up on a reader that takes nothing for ``stalled_after``."""
+        self._disconnects = disconnects
         self._keep_alive = keep_alive
         self._stalled_after = stalled_after
 
@@ -35,7 +37,7 @@ class EventSender:
             run.readers += 1
         try:
             await call.start_events()
-            async with OnDisconnect(call.receive, reader.close):
+            with self._disconnects.watch(call.receive, reader.close):
                 await self._pump(call, reader)
         finally:
             reader.close()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import cast
+
+import msgspec
 
 from .encoding import Json, encode
 from .errors import invalid
@@ -11,23 +12,21 @@ from .errors import invalid
 MAX_DEPTH = 48
 
 
-@dataclass(frozen=True, slots=True)
-class ClientTool:
+class ClientTool(msgspec.Struct, frozen=True):
     """One function the client runs; ``parameters`` is its JSON schema."""
 
     name: str
     description: str
-    parameters: Json = field(hash=False)
+    parameters: Json
 
 
-@dataclass(frozen=True, slots=True)
-class ClientTools:
+class ClientTools(msgspec.Struct, frozen=True):
     """The declared tools, the choice as agent-framework understands it, and both as the response repeats them."""
 
     tools: tuple[ClientTool, ...] = ()
-    echo: tuple[Json, ...] = field(default=(), hash=False)
-    choice: str | Json | None = field(default=None, hash=False)
-    choice_echo: str | Json = field(default="auto", hash=False)
+    echo: tuple[Json, ...] = ()
+    choice: str | Json | None = None
+    choice_echo: str | Json = "auto"
     parallel: bool | None = None
 
     @property

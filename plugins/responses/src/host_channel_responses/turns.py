@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 import msgspec
@@ -22,7 +21,7 @@ from agent_framework_hosting import (
     Reply,
 )
 
-from .agent_options import agent_options, host_tool_names
+from .agent_options import agent_options
 from .config import ResponsesOptions
 from .continuation import Continuation, continuation_of, unknown_approval
 from .encoding import Json, encode
@@ -43,8 +42,7 @@ if TYPE_CHECKING:
 ELSEWHERE = "Your message was accepted. The answer is delivered elsewhere."
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(msgspec.Struct, frozen=True):
     """A response that has an id and a place to run in."""
 
     id: str
@@ -52,8 +50,8 @@ class Begun:
     turn: TurnRequest
     place: Continuation
     request: ChannelRequest
-    opening: Json = field(hash=False)
-    projection: Projection = field(hash=False)
+    opening: Json
+    projection: Projection
 
 
 class Turns:
@@ -65,6 +63,8 @@ class Turns:
         self.options = options
         self.records = records
         self._channel = channel
+        self._plain = Shown(host_tools=options.show_tool_calls)
+        self._identities: dict[str, ChannelIdentity] = {}
 
     @property
     def model(self) -> str:
@@ -84,7 +84,7 @@ class Turns:
             shared_session=self.options.shared_session,
         )
         streams = turn.stream or turn.background
-        wanted = agent_options(turn, self.options, self._tools_of_host())
+        wanted = agent_options(turn, self.options, self.context.target)
         request = ChannelRequest(
             channel=self._channel,
             operation="message.create",
@@ -100,12 +100,16 @@ class Turns:
                 "protocol_request": http,
             },
         )
-        shown = Shown(
-            functions=turn.tools.names,
-            host_tools=self.options.show_tool_calls,
-            summaries=self.options.show_reasoning and turn.wants_reasoning,
-            encrypted=self.options.show_reasoning and "reasoning.encrypted_content" in turn.include,
-            structured=turn.text_format is not None,
+        shown = (
+            self._plain
+            if not turn.steers
+            else Shown(
+                functions=turn.tools.names,
+                host_tools=self.options.show_tool_calls,
+                summaries=self.options.show_reasoning and turn.wants_reasoning,
+                encrypted=self.options.show_reasoning and "reasoning.encrypted_content" in turn.include,
+                structured=turn.text_format is not None,
+            )
         )
         projection = Projection(shown, item_ids(response_id, OUTPUT), recording=streams)
         status = "queued" if turn.background else "in_progress"
@@ -114,7 +118,10 @@ class Turns:
 
     def identity(self, principal: str) -> ChannelIdentity:
         """Return the principal as the host knows speakers."""
-        return ChannelIdentity(self._channel, principal)
+        known = self._identities.get(principal)
+        if known is None:  # there are as many principals as keys
+            known = self._identities[principal] = ChannelIdentity(self._channel, principal)
+        return known
 
     async def gate(self, principal: str) -> str:
         """Pass the host's gate for anything that runs no turn; return the isolation key, or raise ``WireError``."""
@@ -198,9 +205,6 @@ class Turns:
                 raise unknown_approval(approval_id)
             claimed.append(approval_id)
         return claimed
-
-    def _tools_of_host(self) -> frozenset[str]:
-        return host_tool_names(self.context.target)
 
 
 def ending_of_result(result: HostedRunResult[AgentResponse | WorkflowRunResult]) -> Ending:
