@@ -20,6 +20,7 @@ class Lanes:
         self._ready: dict[LanePlace, None] = {}  # first in their lanes, waiting for one of the running to end
         self._waiting_limit = waiting_limit
         self._free = running_limit
+        self._watchers: set[asyncio.Event] = set()
 
     def __len__(self) -> int:
         """Return how many lanes are in use."""
@@ -51,6 +52,19 @@ class Lanes:
         elif was_first:
             self._ready[lane[0]] = None
         self._let_run()
+        if not self._lanes:
+            for watcher in self._watchers:
+                watcher.set()
+
+    async def idle(self) -> None:
+        """Wait until nobody is in any lane."""
+        while self._lanes:
+            empty = asyncio.Event()
+            self._watchers.add(empty)
+            try:
+                await empty.wait()
+            finally:
+                self._watchers.discard(empty)
 
     def _let_run(self) -> None:
         while self._ready and self._free:
@@ -75,6 +89,11 @@ class LanePlace:
     def may_run(self) -> bool:
         """Whether this turn is the running one of its lane."""
         return self._called.is_set()
+
+    @property
+    def left(self) -> bool:
+        """Whether the place was given back."""
+        return self._left
 
     def let_run(self) -> None:
         """Make this turn the running one of its lane."""
