@@ -186,6 +186,15 @@ def test_a_variable_belongs_to_the_longest_name_that_is_enabled() -> None:
     assert alone["sales"].variables == {"bot_path": "/deep"}
 
 
+def test_two_names_with_the_same_variables_are_refused_once_one_is_set() -> None:
+    content = {"channels": {"sales-bot": {}, "sales_bot": {}}}
+    assert list(load_config(content, {}).channels) == ["sales-bot", "sales_bot"]
+    with pytest.raises(
+        ChannelConfigurationError, match=r"\[channels\.sales-bot\]: shares the variables AGENT_HOST_SALES_BOT_"
+    ):
+        load_config(content, {"AGENT_HOST_SALES_BOT_PATH": "/x"})
+
+
 def test_only_enabled_channels_are_configured_and_checked(bot: type[Channel]) -> None:
     content = {"channels": {"bot": {"bot_token": "t"}, "off": {"use": "bot", "nonsense": 1}}}
     config = load_config(content, {"AGENT_HOST_OFF_PATH": "/x"}, enabled=["bot", "free"], channel_class=_only_bot(bot))

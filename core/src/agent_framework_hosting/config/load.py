@@ -157,11 +157,17 @@ class _Reading:
         """Return a channel's variables by key; what also begins a longer enabled prefix belongs there."""
         prefix = variable_prefix(name)
         longer = tuple(p for p in map(variable_prefix, enabled) if p.startswith(prefix) and p != prefix)
-        return {
+        found = {
             variable[len(prefix) :].lower(): text
             for variable, text in self.environ.items()
             if variable.startswith(prefix) and variable != prefix and not variable.startswith(longer or ("\0",))
         }
+        twin = next((each for each in enabled if each != name and variable_prefix(each) == prefix), None)
+        if found and twin is not None:
+            self.complain(
+                f"[channels.{name}]", "", f"shares the variables {prefix}* with '{twin}'; rename one of them."
+            )
+        return found
 
     def allowlist(self, value: object, complain: Callable[[str], None]) -> IdentityAllowlist | None:
         try:
