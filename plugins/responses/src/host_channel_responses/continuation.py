@@ -10,11 +10,9 @@ import msgspec
 from agent_framework_hosting import ChannelSession
 
 from .encoding import Json
-from .errors import WireError, invalid, not_found, previous_not_found
+from .errors import WireError, invalid, previous_not_found
 from .parsing import TurnRequest
 from .records import SHARED_SESSION, Record, Records
-
-MAX_ANCESTORS = 10_000
 
 
 class Continuation(msgspec.Struct, frozen=True):
@@ -70,7 +68,7 @@ async def _resolved(turn: TurnRequest, records: Records, principal: str) -> tupl
     """Put stored items in the place of references; what the history already holds is not added again."""
     if all(item["type"] != "item_reference" for item in turn.items):
         return turn.items
-    history = await _ancestors(turn.previous_response_id, records, principal)
+    held = await _held_ids(turn.previous_response_id, records, principal)
     resolved: list[Json] = []
     for item in turn.items:
         if item["type"] != "item_reference":
@@ -78,19 +76,19 @@ async def _resolved(turn: TurnRequest, records: Records, principal: str) -> tupl
             continue
         found = await records.find_item(principal, str(item["id"]))
         if found is None:
-            raise not_found("The item that input refers to was", "input")
-        if found[0] not in history:
-            resolved.append(found[1])
+            raise WireError(404, "An item that input refers to was not found.", param="input")
+        if found["id"] not in held:
+            resolved.append(found)
     return tuple(resolved)
 
 
-async def _ancestors(response_id: str | None, records: Records, principal: str) -> set[str]:
-    history: set[str] = set()
-    while response_id is not None and response_id not in history and len(history) < MAX_ANCESTORS:
-        history.add(response_id)
-        record = await records.get(principal, response_id)
-        response_id = None if record is None else record.parent
-    return history
+async def _held_ids(response_id: str | None, records: Records, principal: str) -> set[object]:
+    """Return the ids of the items that the session of a response holds."""
+    parent = None if response_id is None else await records.get(principal, response_id)
+    if response_id is None or parent is None:
+        return set()
+    before = await records.history(principal, response_id) or []
+    return {item["id"] for item in (*before, *parent.output())}
 
 
 def _check_calls(items: Sequence[Json], parent: Record | None) -> None:

@@ -17,6 +17,7 @@ from .encoding import Json, repaired
 from .ids import response_of_item
 
 SHARED_SESSION = ""
+MAX_ANCESTORS = 1_000
 _ID = re.compile(r"[A-Za-z0-9_.:-]{1,256}\Z")
 _DAY_MS = 24 * 60 * 60 * 1000
 
@@ -126,20 +127,31 @@ class Records:
             known.remove(response_id)
         return record
 
-    async def find_item(self, principal: str, item_id: str) -> tuple[str, Json] | None:
-        """Return a stored item of this principal and the response it belongs to."""
+    async def history(self, principal: str, response_id: str) -> list[Json] | None:
+        """Return the items a response was made from, oldest first: its ancestors' input and output, its own input."""
+        record = await self.get(principal, response_id)
+        if record is None:
+            return None
+        turns, parent = [list(record.input)], record.parent
+        while parent is not None and len(turns) < MAX_ANCESTORS:
+            record = await self.get(principal, parent)
+            if record is None:  # deleted: what is left begins after it
+                break
+            turns.append([*record.input, *record.output()])
+            parent = record.parent
+        return [item for turn in reversed(turns) for item in turn]
+
+    async def find_item(self, principal: str, item_id: str) -> Json | None:
+        """Return a stored item of this principal."""
         if not _ID.match(item_id):
             return None
         response_id = response_of_item(item_id)
         if response_id is None:
             response_id = await self._store.get(self._items, _key(principal, item_id))
         record = None if response_id is None else await self.get(principal, response_id)
-        if response_id is None or record is None:
+        if record is None:
             return None
-        for item in (*record.input, *record.output()):
-            if item.get("id") == item_id:
-                return response_id, item
-        return None
+        return next((item for item in (*record.input, *record.output()) if item.get("id") == item_id), None)
 
     async def claim_approval(self, principal: str, approval_id: str) -> bool:
         """Mark an approval as answered; False when it already was."""

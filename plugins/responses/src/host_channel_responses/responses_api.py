@@ -15,6 +15,7 @@ from .encoding import encode
 from .errors import WireError, invalid, not_found
 from .http import Call, ClientGone, Endpoint, Handler
 from .ids import item_ids, new_response_id
+from .listing import page_of
 from .parsing import parse_body
 from .principals import Principals
 from .runs import Runs
@@ -46,6 +47,7 @@ class ResponsesApi:
             "/responses": {"POST": self.create},
             "/responses/{id}": {"GET": self.retrieve, "DELETE": self.delete},
             "/responses/{id}/cancel": {"POST": self.cancel},
+            "/responses/{id}/input_items": {"GET": self.input_items},
             "/responses/{rest:path}": {},
             "/models": {"GET": self.models},
             "/models/{id:path}": {"GET": self.model},
@@ -132,6 +134,14 @@ class ResponsesApi:
         if record is None or not record.background:
             raise WireError(400, "Cannot cancel a synchronous response. Close its connection instead.")
         await call.answer(200, bytes(record.response))
+
+    async def input_items(self, call: Call) -> None:
+        """``GET /responses/{id}/input_items``: what the response was asked, after what it continued."""
+        await self._turns.gate(call.principal)
+        items = await self._turns.records.history(call.principal, call.path("id"))
+        if items is None:
+            raise _unknown(call.path("id"))
+        await call.answer(200, encode(page_of(items, call.query())))
 
     async def models(self, call: Call) -> None:
         """``GET /models``: the one model, by the agent's name."""
