@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -270,6 +271,23 @@ async def test_a_checkpoint_after_the_attempt_is_refused(until_ended: UntilEnded
     await until_ended(runner, task)
     with pytest.raises(RuntimeError, match="is over"):
         await kept[0].checkpoint({"n": 2})
+    await runner.shutdown()
+
+
+@pytest.mark.anyio
+async def test_what_json_cannot_say_does_not_spoil_a_record(
+    tmp_path: Path, worker: Worker, until_ended: UntilEnded
+) -> None:
+    runner = InProcessTaskRunner(state_dir=tmp_path)
+    runner.register("push", worker, lane=lambda _: "lone \ud800")
+    worker.outcomes.extend([OSError("lone \udfff"), PermanentPushError("\ud83d")])
+    endless = RetryPolicy(max_attempts=9, initial_backoff_seconds=0, max_backoff_seconds=math.inf)
+    task = await runner.schedule("push", {"n": "lone \ud800"}, retry_policy=endless)
+    assert await until_ended(runner, task) is TaskStatus.FAILED
+    record = await runner.tasks.get(task.task_id)
+    assert record is not None
+    assert (record.lane, record.last_error) == ("lone \ufffd", "PermanentPushError: \ufffd")
+    assert record.payload == {"n": "lone \ufffd"}
     await runner.shutdown()
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import msgspec
@@ -69,6 +70,10 @@ def test_a_permanent_error_kills_at_once_and_a_pause_is_kept() -> None:
     later = failed(begun(FRESH), RetryLater(30), NOW, all_jitter)
     assert (later.status, later.next_attempt) == ("pending", NOW + 30)
     assert failed(begun(replace(FRESH, attempts=2)), RetryLater(30), NOW, all_jitter).status == "dead"
+
+
+def test_no_pause_is_endless() -> None:
+    assert failed(begun(FRESH), RetryLater(math.inf), NOW, all_jitter).next_attempt == NOW + 30 * 86_400
 
 
 def test_what_may_have_been_applied_is_flagged_and_stays_flagged() -> None:

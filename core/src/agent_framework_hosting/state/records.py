@@ -91,4 +91,4 @@ def _without_surrogates(value: object) -> object:
 
 def replace_surrogates(text: str) -> str:
     """Join surrogate pairs and replace lone halves by U+FFFD, so that the text can be encoded."""
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text if text.isascii() else text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

@@ -11,11 +11,12 @@ class TaskIds:
 
     def __init__(self) -> None:
         self._last = 0
+        self._maker = secrets.token_hex(4)
 
     def new(self) -> str:
         """Return the next id."""
         self._last = max(self._last + 1, time.time_ns())
-        return f"{self._last:016x}{secrets.token_hex(4)}"
+        return f"{self._last:016x}{self._maker}"
 
     def seen(self, task_id: str) -> None:
         """Make all later ids sort above one that an earlier process made."""

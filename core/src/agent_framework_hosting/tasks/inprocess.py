@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
 import logging
 import os
 import time
@@ -15,9 +13,11 @@ import msgspec
 from ..errors import StoreError
 from ..model.durable import DurableTaskPayloadMode, RetryPolicy, TaskHandle, TaskStatus
 from ..ports import DurableTaskHandler, PreparedTask, Put, Store
-from .agenda import Agenda, Entry
+from ..state.records import replace_surrogates
+from .agenda import Agenda
 from .attempt import LaneOf, OnUncertain, Reconcile, Registration
 from .attempts import Attempts
+from .dispatcher import Dispatcher
 from .ids import TaskIds
 from .ledger import TaskLedger
 from .live import LiveTaskTable
@@ -28,9 +28,7 @@ from .transitions import cancelled
 
 logger = logging.getLogger(__name__)
 
-MOST_AT_ONCE = 64
-_AFTER_CANCEL_SECONDS = 1.0
-_AFTER_FOREIGN_CANCEL_SECONDS = 0.2
+_LARGEST = 1e9  # JSON knows no infinity
 
 
 class InProcessTaskRunner:
@@ -67,14 +65,13 @@ class InProcessTaskRunner:
         self._sealed = False
         self._opened = False
         self._stopped = False
-        self._running: dict[asyncio.Task[None], Entry] = {}
-        self._timer: asyncio.TimerHandle | None = None
         self._begin_afresh()
 
     def _begin_afresh(self) -> None:
         self._agenda = Agenda()
         self._ledger = TaskLedger(self._store, self._history_size)
-        self._attempts = Attempts(self._ledger, self._registrations, lambda: self._stopped)
+        attempts = Attempts(self._ledger, self._registrations, lambda: self._stopped)
+        self._dispatcher = Dispatcher(self._agenda, attempts.make)
         self._held: list[TaskRecord] | None = None
         self._resumed = False
 
@@ -91,7 +88,7 @@ class InProcessTaskRunner:
     @property
     def tasks(self) -> TaskTable:
         """The operator's operations, safe while the runner works."""
-        return LiveTaskTable(self._store, self._agenda, self._ledger, enter=self._add, wake=self._pump)
+        return LiveTaskTable(self._store, self._agenda, self._ledger, enter=self._add, wake=self._dispatcher.pump)
 
     def counts(self) -> dict[str, int]:
         """Return the number of tasks by status; complete once ``resume`` has run."""
@@ -140,11 +137,15 @@ class InProcessTaskRunner:
         record = TaskRecord(
             id=self._ids.new(),
             name=name,
-            lane="" if registration.lane is None else registration.lane(payload),
+            lane="" if registration.lane is None else replace_surrogates(registration.lane(payload)),
             status="pending",
             attempts=0,
             max_attempts=policy.max_attempts,
-            backoff=(policy.initial_backoff_seconds, policy.backoff_multiplier, policy.max_backoff_seconds),
+            backoff=(
+                min(_LARGEST, policy.initial_backoff_seconds),
+                min(_LARGEST, policy.backoff_multiplier),
+                min(_LARGEST, policy.max_backoff_seconds),
+            ),
             created=now,
             next_attempt=now,
             payload_json=msgspec.Raw(text.encode()),
@@ -161,7 +162,7 @@ class InProcessTaskRunner:
             self._held.append(record)
             return
         self._accept(record)
-        self._pump()
+        self._dispatcher.pump()
 
     async def schedule(
         self, name: str, payload: Mapping[str, object], *, retry_policy: RetryPolicy | None = None
@@ -195,7 +196,7 @@ class InProcessTaskRunner:
             self._stopped = False
         if not self._opened:
             self._opened = True
-            asyncio.get_running_loop().call_soon(self._pump)  # not now: a resume that follows sorts the lanes first
+            self._dispatcher.start()
 
     async def resume(self) -> int:
         """Take up every pending task of an earlier process, oldest first; return their number.
@@ -218,11 +219,12 @@ class InProcessTaskRunner:
                 for record in page:
                     self._ids.seen(record.id)
                     if record.name in self._registrations:
+                        self._ledger.keep_at_hand(record)
                         self._add(record)
                         taken += record.id not in own
                     else:
                         orphans[record.name] += 1
-                self._pump()
+                self._dispatcher.pump()
         except BaseException:
             self._resumed = False
             raise
@@ -231,7 +233,7 @@ class InProcessTaskRunner:
             for record in held:
                 if record.id not in self._agenda:
                     self._accept(record)
-            self._pump()
+            self._dispatcher.pump()
         for name, number in orphans.items():
             logger.warning("%d pending tasks named %r wait for a handler: enable what registers it", number, name)
         return taken
@@ -245,14 +247,7 @@ class InProcessTaskRunner:
             return
         self._stopped = True
         self._opened = False
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._running:
-            await asyncio.wait(set(self._running), timeout=self._grace if timeout is None else timeout)
-        for task in self._running:
-            task.cancel()
-        if self._running:
-            await asyncio.wait(set(self._running), timeout=_AFTER_CANCEL_SECONDS)
+        await self._dispatcher.stop(self._grace if timeout is None else timeout)
         if not self._store.durable:
             await self._cancel_waiting()
         if self._owns_store:
@@ -276,52 +271,6 @@ class InProcessTaskRunner:
     def _add(self, record: TaskRecord) -> None:
         due = time.monotonic() + max(0.0, record.next_attempt - time.time())
         self._agenda.add(record.id, record.lane or record.id, due)
-
-    def _pump(self) -> None:
-        """Start what is due and set the timer for what comes next."""
-        if self._stopped or not self._opened:
-            return
-        loop = asyncio.get_running_loop()
-        self._leave_dead_loops()
-        while len(self._running) < MOST_AT_ONCE and (entry := self._agenda.take(time.monotonic())) is not None:
-            task = loop.create_task(self._try(entry), context=contextvars.Context())  # nothing leaks between tasks
-            self._running[task] = entry
-            task.add_done_callback(self._after)
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        due = self._agenda.next_due()
-        if due is not None and len(self._running) < MOST_AT_ONCE:
-            self._timer = loop.call_later(max(0.0, due - time.monotonic()), self._pump)
-
-    async def _try(self, entry: Entry) -> None:
-        try:
-            pause = await self._attempts.make(entry.task_id)
-        except asyncio.CancelledError:
-            self._agenda.retry(entry, time.monotonic())
-            raise
-        except Exception:
-            logger.exception("Task %s could not be tried", entry.task_id)
-            self._agenda.retry(entry, time.monotonic() + 1.0)
-            return
-        if pause is None:
-            self._agenda.finish(entry)
-        else:
-            self._agenda.retry(entry, time.monotonic() + pause)
-
-    def _after(self, task: asyncio.Task[None]) -> None:
-        self._running.pop(task, None)
-        if task.cancelled() and not self._stopped:  # the loop is being closed, and if not, there is time
-            task.get_loop().call_later(_AFTER_FOREIGN_CANCEL_SECONDS, self._pump)
-        else:
-            self._pump()
-
-    def _leave_dead_loops(self) -> None:
-        """Take back what a loop left behind that was closed around its tasks, as outside of a server."""
-        for task, entry in list(self._running.items()):
-            if task.get_loop().is_closed():
-                del self._running[task]
-                self._agenda.retry(entry, time.monotonic())
 
 
 def _own_store(state_dir: str | os.PathLike[str] | None) -> Store:

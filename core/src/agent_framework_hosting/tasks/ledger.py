@@ -20,8 +20,9 @@ _WARM_BYTES = 8 * 2**20
 class TaskLedger:
     """Keep the records of one runner in its store.
 
-    Of what was just accepted up to 8 MiB stays in memory, so that it is not read again; everything else is loaded
-    when its turn comes. Succeeded records are kept up to ``history``; dead letters stay until an operator drops them.
+    Of what was just accepted or scanned up to 8 MiB stays in memory, so that it is not read again; everything else is
+    loaded when its turn comes. Succeeded records are kept up to ``history``; dead letters stay until an operator drops
+    them.
     """
 
     def __init__(self, store: Store, history: int) -> None:
@@ -43,10 +44,14 @@ class TaskLedger:
         return self._ended.get(task_id)
 
     def accept(self, record: TaskRecord) -> None:
-        """Count a record that was committed, and keep it at hand while there is room."""
+        """Count a record that was committed, and keep it at hand."""
         self._counts[record.status] += 1
+        self.keep_at_hand(record)
+
+    def keep_at_hand(self, record: TaskRecord) -> None:
+        """Spare a pending record its loading, while there is room."""
         size = len(bytes(record.payload_json))
-        if self._warm_bytes + size <= _WARM_BYTES:
+        if record.id not in self._warm and self._warm_bytes + size <= _WARM_BYTES:
             self._warm[record.id] = record
             self._warm_bytes += size
 

@@ -28,7 +28,7 @@ def to_json(value: object, what: str) -> str:
         text = _encode(value)
     except (ValueError, RecursionError) as error:
         raise PushPayloadNotSerializable(f"The {what} cannot be stored as JSON: {error}.") from error
-    return text if text.isascii() or _is_encodable(text) else replace_surrogates(text)
+    return replace_surrogates(text)
 
 
 def from_json(text: bytes) -> object:
@@ -58,11 +58,3 @@ def _fault_among(items: Iterable[tuple[object, object]], key_type: type, depth: 
         if (fault := _fault_in(item, depth - 1)) is not None:
             return [*fault, f"[{key!r}]"]
     return None
-
-
-def _is_encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from ..state.records import replace_surrogates
+
 _LONGEST = 200
 _SECRETS = re.compile(
     r"""
@@ -22,7 +24,7 @@ def redacted_error(error: BaseException) -> str:
     Of a URL only scheme and host stay; values named like secrets and words of 24 or more characters become ``***``.
     """
     name = type(error).__name__
-    text = _SECRETS.sub(_masked, " ".join(str(error).split())[: _LONGEST * 10])
+    text = _SECRETS.sub(_masked, " ".join(replace_surrogates(str(error)).split())[: _LONGEST * 10])
     if not text:
         return name
     return f"{name}: {text if len(text) <= _LONGEST else text[: _LONGEST - 1] + '…'}"

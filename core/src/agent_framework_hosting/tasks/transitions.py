@@ -14,6 +14,7 @@ from .redact import redacted_error
 
 Random = Callable[[], float]
 CUT_OFF = "The process ended inside the attempt."
+_LONGEST_PAUSE = 30 * 86_400.0
 
 
 def begun(record: TaskRecord) -> TaskRecord:
@@ -70,4 +71,4 @@ def _again(record: TaskRecord, now: float, random: Random, at_least: float = 0.0
     if record.attempts >= record.max_attempts:
         return replace(record, status="dead", finished=now)
     pause = backoff_seconds(record.policy, record.attempts, random=random, at_least=at_least)
-    return replace(record, next_attempt=now + pause)
+    return replace(record, next_attempt=now + min(pause, _LONGEST_PAUSE))
