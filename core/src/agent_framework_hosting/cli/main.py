@@ -45,7 +45,7 @@ class LazyGroup(click.Group):
         """Run; what goes wrong is one message and exit code 1, with a traceback only under ``--debug``."""
         try:
             return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except HostingError as error:
             if is_debug(ctx):
