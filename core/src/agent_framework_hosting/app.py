@@ -17,7 +17,8 @@ from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute, compile_p
 from .errors import PluginError
 from .middleware import IsolationHeadersMiddleware, RequestLimitsMiddleware
 
-BODY_TIMEOUT_SECONDS = 30.0
+BODY_TIMEOUT_SECONDS = 60.0
+_KINDS = (Route, WebSocketRoute, Mount)
 
 ReadinessProbe = Callable[[], Awaitable[tuple[bool, Mapping[str, object]]]]
 
@@ -41,15 +42,19 @@ def build_app(
     max_body_bytes: int,
     debug: bool,
 ) -> Starlette:
-    """Put the host's own routes first, then every plugin's, flattened. Raises ``PluginError`` on a clash."""
+    """Put the host's own routes first, then every plugin's, flattened; mounts, which take all below them, come last.
+
+    Raises ``PluginError`` on a clash.
+    """
     routes: list[BaseRoute] = [Route("/healthz", _healthz), Route("/readiness", _readiness(readiness))]
-    owners: dict[tuple[str, str], str] = {}
+    claims: list[_Claim] = []
     for route in routes:
-        _claim(route, "host-core", owners)
+        _claim(route, "host-core", claims)
     for part in contributed:
         for route in flatten(part):
-            _claim(route, part.owner, owners)
+            _claim(route, part.owner, claims)
             routes.append(route)
+    routes.sort(key=lambda route: isinstance(route, Mount))
     stack = [
         Middleware(IsolationHeadersMiddleware),
         Middleware(RequestLimitsMiddleware, max_body_bytes=max_body_bytes, body_timeout_seconds=BODY_TIMEOUT_SECONDS),
@@ -67,7 +72,7 @@ def flatten(part: Contributed) -> list[BaseRoute]:
 
 
 def _moved(route: BaseRoute, part: Contributed) -> BaseRoute:
-    if not isinstance(route, (Route, WebSocketRoute, Mount)):
+    if not isinstance(route, _KINDS):
         raise PluginError(
             f"Plugin {part.owner!r} contributes a {type(route).__name__}; contribute Route, WebSocketRoute or Mount."
         )
@@ -80,18 +85,36 @@ def _moved(route: BaseRoute, part: Contributed) -> BaseRoute:
     return moved
 
 
-def _claim(route: BaseRoute, owner: str, owners: dict[tuple[str, str], str]) -> None:
-    """Refuse a second route for one path and method; parameter names do not tell paths apart."""
-    path = re.sub(r"\{[^}:]*", "{", getattr(route, "path", ""))
-    methods = (getattr(route, "methods", None) or {"*"}) if isinstance(route, Route) else {type(route).__name__}
-    for method in methods:
-        other = owners.get((path, method))
-        if other is not None:
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """One route's right to a path; ``shape`` is the path without names of parameters, no ``methods`` means all."""
+
+    owner: str
+    shape: str
+    kind: type[BaseRoute]
+    methods: frozenset[str]
+
+    def clash(self, other: _Claim) -> str | None:
+        if (self.shape, self.kind) != (other.shape, other.kind):
+            return None
+        if self.methods and other.methods:
+            return next(iter(sorted(self.methods & other.methods)), None)
+        return next(iter(sorted(self.methods | other.methods)), self.kind.__name__)
+
+
+def _claim(route: BaseRoute, owner: str, claims: list[_Claim]) -> None:
+    path = str(getattr(route, "path", ""))
+    shape = re.sub(r"{[^}:]*(?::str)?([^}]*)}", r"{\1}", path)
+    kind = next(each for each in _KINDS if isinstance(route, each))
+    wanted = _Claim(owner, shape, kind, frozenset(getattr(route, "methods", None) or ()))
+    for taken in claims:
+        clash = wanted.clash(taken)
+        if clash is not None:
             raise PluginError(
-                f"Route {method} {getattr(route, 'path', '')} of {owner!r} is already taken by {other!r}; "
+                f"Route {clash} {path} of {owner!r} is already taken by {taken.owner!r}; "
                 f'give one of them another path in its table, for example path = "/{owner}".'
             )
-        owners[path, method] = owner
+    claims.append(wanted)
 
 
 async def _healthz(_: Request) -> JSONResponse:

@@ -6,7 +6,6 @@ import asyncio
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .model.isolation import (
@@ -49,7 +48,11 @@ class IsolationHeadersMiddleware:
 
 
 class RequestLimitsMiddleware:
-    """Bound the bytes of a request body and the seconds each part of it may take to arrive."""
+    """Bound the bytes of a request body, and the seconds it may take to arrive once the app asks for it.
+
+    Reading what is too large or too late raises ``HTTPException`` (413, 408): the app may give it the shape of its own
+    errors, and Starlette answers it otherwise.
+    """
 
     def __init__(self, app: ASGIApp, *, max_body_bytes: int, body_timeout_seconds: float) -> None:
         self._app = app
@@ -62,24 +65,25 @@ class RequestLimitsMiddleware:
             await self._app(scope, receive, send)
             return
         declared = Headers(scope=scope).get("content-length", "")
-        if declared.isdigit() and int(declared) > self._max_body_bytes:
-            answer = JSONResponse({"error": "The request body is too large."}, status_code=413)
-            await answer(scope, receive, send)
-            return
-        received, complete = 0, False
+        received = int(declared) if declared.isdigit() and int(declared) > self._max_body_bytes else 0
+        complete, deadline = False, None
 
         async def limited() -> Message:
-            nonlocal received, complete
+            nonlocal received, complete, deadline
             if complete:
                 return await receive()
+            if received > self._max_body_bytes:
+                raise HTTPException(413, "The request body is too large.")
+            deadline = deadline or asyncio.get_running_loop().time() + self._body_timeout_seconds
             try:
-                async with asyncio.timeout(self._body_timeout_seconds):
+                async with asyncio.timeout_at(deadline):
                     message = await receive()
             except TimeoutError:
                 raise HTTPException(408, "The request body took too long to arrive.") from None
             received += len(message.get("body", b""))
             complete = not message.get("more_body", False)
             if received > self._max_body_bytes:
+                complete = False
                 raise HTTPException(413, "The request body is too large.")
             return message
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import difflib
 import signal
+from collections.abc import Awaitable, Callable
 from typing import cast
 
 from hypercorn.asyncio import serve as hypercorn_serve  # type: ignore[reportUnknownVariableType] - its WSGI form is untyped
@@ -11,6 +13,7 @@ from hypercorn.config import Config
 from hypercorn.typing import ASGIFramework
 from hypercorn.utils import LifespanFailureError
 from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from .errors import HostConfigurationError, HostingError
 
@@ -38,13 +41,28 @@ def build_config(*, host: str, port: int, workers: int, options: dict[str, objec
     config = Config()
     config.bind = [f"[{host}]:{port}" if ":" in host else f"{host}:{port}"]
     config.graceful_timeout = GRACE_SECONDS
+    known = _settings()
     for name, value in options.items():
-        if name.startswith("_") or not hasattr(config, name):
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
             raise HostConfigurationError(
-                f"{name!r} is no setting of Hypercorn; see its documentation under 'Configuration options'."
+                f"{name!r} is no setting of Hypercorn; "
+                + (f"did you mean {near[0]!r}?" if near else "see its documentation under 'Configuration options'.")
             )
         setattr(config, name, value)
     return config
+
+
+def _settings() -> list[str]:
+    return [name for name in (*vars(Config), *Config.__annotations__) if not name.startswith("_") and _can_be_set(name)]
+
+
+def _can_be_set(name: str) -> bool:
+    """Tell settings from Hypercorn's methods and from what it computes."""
+    declared = vars(Config).get(name)
+    if isinstance(declared, property):
+        return declared.fset is not None
+    return isinstance(declared, type) or not callable(getattr(Config, name, None))
 
 
 async def _serve(app: Starlette, config: Config) -> None:
@@ -55,7 +73,12 @@ async def _serve(app: Starlette, config: Config) -> None:
             loop.add_signal_handler(each, stop.set)
         except NotImplementedError:  # Windows' event loop takes no signal handlers; Ctrl-C still ends asyncio.run
             break
+    await serve_until(stop.wait, app, config)
+
+
+async def serve_until(stop: Callable[[], Awaitable[object]], app: ASGIApp, config: Config) -> None:
+    """Serve until ``stop`` returns, then drain. Raises ``HostingError`` when the app does not start or stop."""
     try:
-        await hypercorn_serve(cast("ASGIFramework", app), config, shutdown_trigger=stop.wait)
+        await hypercorn_serve(cast("ASGIFramework", app), config, shutdown_trigger=stop)
     except LifespanFailureError:
         raise HostingError("The host did not start or stop as it should; the log above says why.") from None
