@@ -80,5 +80,5 @@ async def serve_until(stop: Callable[[], Awaitable[object]], app: ASGIApp, confi
     """Serve until ``stop`` returns, then drain. Raises ``HostingError`` when the app does not start or stop."""
     try:
         await hypercorn_serve(cast("ASGIFramework", app), config, shutdown_trigger=stop)
-    except LifespanFailureError:
-        raise HostingError("The host did not start or stop as it should; the log above says why.") from None
+    except LifespanFailureError as error:
+        raise HostingError("The host did not start or stop as it should; the log above says why.") from error

@@ -50,7 +50,7 @@ def command(port: int, check: bool) -> None:
         return
     exchange = Exchange(url)
     exchange.start()
-    host.serve(bind=bind, errorlog=None)
+    host.serve(bind=bind, errorlog=server_log())
     click.echo(exchange.report())
 
 
