@@ -16,7 +16,10 @@ CallState = Literal["waiting", "open", "done", "host"]
 
 @dataclass(slots=True)
 class Call:
-    """One call. ``waiting`` may still grow, ``open`` is being shown, ``host`` is none of the client's business."""
+    """One call. ``waiting`` may still grow, ``open`` is being shown, ``host`` is none of the client's business.
+
+    ``asked`` says that the target waits for somebody outside to answer it.
+    """
 
     id: str | None
     call_id: str
@@ -24,6 +27,7 @@ class Call:
     arguments: str = ""
     state: CallState = "waiting"
     server: str | None = None
+    asked: bool = False
 
     @property
     def is_complete(self) -> bool:
@@ -45,6 +49,7 @@ class Calls:
             call = Call(content.id, content.call_id or "", content.name or "", server=content.server_name)
             self.all.append(call)
         call.id = call.id or content.id
+        call.asked = call.asked or bool(content.user_input_request)
         call.name = call.name or content.name or ""
         call.call_id = call.call_id or content.call_id or ""
         added = arguments_text(content.arguments)

@@ -33,15 +33,20 @@ class Continuation(msgspec.Struct, frozen=True):
 
 
 async def continuation_of(
-    turn: TurnRequest, records: Records, *, principal: str, response_id: str, shared_session: bool
+    turn: TurnRequest, records: Records, *, principal: str, response_id: str, shared_session: bool, free_answers: bool
 ) -> Continuation:
-    """Look up what a request continues; raises ``WireError`` when its input does not fit there."""
-    parent = await _parent(turn, records, principal)
-    items = await _resolved(turn, records, principal)
-    if not items and (parent is None or not parent.calls):
+    """Look up what a request continues; raises ``WireError`` when its input does not fit there.
+
+    With ``free_answers`` open calls may be left unanswered: a workflow takes words for an answer, or asks again.
+    """
+    parent = None if turn.previous_response_id is None else await _parent(turn.previous_response_id, records, principal)
+    items, approvals = turn.items, dict[str, Json]()
+    if parent is not None or not turn.only_messages:
+        items = await _resolved(turn, records, principal)
+        _check_calls(items, parent, free_answers=free_answers)
+        approvals = _approvals(items, parent)
+    if not items:
         raise invalid("input is empty.", "input", code="missing_required_parameter")
-    _check_calls(items, parent)
-    approvals = _approvals(items, parent)
     if parent is None:
         if shared_session:
             return Continuation(items, None, "auto", SHARED_SESSION)
@@ -53,10 +58,8 @@ async def continuation_of(
     return Continuation(items, session, "auto", parent.session, approvals)
 
 
-async def _parent(turn: TurnRequest, records: Records, principal: str) -> Record | None:
-    if turn.previous_response_id is None:
-        return None
-    parent = await records.get(principal, turn.previous_response_id)
+async def _parent(response_id: str, records: Records, principal: str) -> Record:
+    parent = await records.get(principal, response_id)
     if parent is None:
         raise previous_not_found()
     if parent.status in ("queued", "in_progress"):
@@ -91,7 +94,7 @@ async def _held_ids(response_id: str | None, records: Records, principal: str) -
     return {item["id"] for item in (*before, *parent.output())}
 
 
-def _check_calls(items: Sequence[Json], parent: Record | None) -> None:
+def _check_calls(items: Sequence[Json], parent: Record | None, *, free_answers: bool) -> None:
     """Every output answers a call, and every call of the client gets its output."""
     pending = set(() if parent is None else parent.calls)
     pending.update(str(item["call_id"]) for item in items if item["type"] == "function_call")
@@ -103,7 +106,7 @@ def _check_calls(items: Sequence[Json], parent: Record | None) -> None:
                 message = f"No tool call found for function call output with call_id {call_id}."
                 raise WireError(400, message, param="input")
             answered.add(call_id)
-    for call_id in sorted(pending - answered):
+    for call_id in () if free_answers else sorted(pending - answered):
         raise WireError(400, f"No tool output found for function call {call_id}.", param="input")
 
 

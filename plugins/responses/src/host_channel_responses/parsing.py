@@ -56,9 +56,9 @@ class TurnRequest(msgspec.Struct, frozen=True):
     echo: Json = {}
 
     @property
-    def steers(self) -> bool:
-        """Whether anything here changes what the answer shows."""
-        return bool(self.tools.tools or self.text_format or self.include or self.options)
+    def only_messages(self) -> bool:
+        """Whether the input needs nothing that was stored before."""
+        return all(item["type"] == "message" for item in self.items)
 
     @property
     def wants_reasoning(self) -> bool:

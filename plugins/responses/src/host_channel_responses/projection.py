@@ -20,13 +20,17 @@ if TYPE_CHECKING:
 
 
 class Shown(msgspec.Struct, frozen=True):
-    """What one request may see: the functions it declared, host tools, reasoning, and whether a format is set."""
+    """What one request may see: the functions it declared, host tools, reasoning, and whether a format is set.
+
+    ``questions`` shows calls that nobody declared but that wait for an answer: what a workflow asks.
+    """
 
     functions: frozenset[str] = frozenset()
     host_tools: bool = False
     summaries: bool = False
     encrypted: bool = False
     structured: bool = False
+    questions: bool = False
 
 
 class Projection:
@@ -197,8 +201,8 @@ class Projection:
             self._close("incomplete" if self._replacing else "completed")
             self._replacing = False
         call, added = self._calls.take(content)
-        if call.state == "waiting" and call.name and (call.name not in self._shown.functions or content.hosted):
-            call.state = "host"
+        if call.state in ("waiting", "host") and call.name:
+            call.state = "waiting" if self._is_for_client(call) and not content.hosted else "host"
         if call.state == "open" and isinstance(self._open, OpenCall):
             self._open.write(added)
         elif call.state == "waiting" and call.name:
@@ -206,6 +210,9 @@ class Projection:
                 self._close("completed")
             if self._open is None and self._calls.waiting()[0] is call:
                 self._open_one(call)
+
+    def _is_for_client(self, call: Call) -> bool:
+        return call.name in self._shown.functions or (self._shown.questions and call.asked)
 
     def _open_one(self, call: Call) -> None:
         self._flush_image()
@@ -216,7 +223,7 @@ class Projection:
 
     def _flush_calls(self) -> None:
         for call in self._calls.waiting():
-            if call.name in self._shown.functions:
+            if self._is_for_client(call):
                 self._open_one(call)
                 self._close("completed")
             else:

@@ -33,6 +33,11 @@ CANCELLED = Ending("cancelled")
 FAILED = Ending("failed", error=FAILURE)
 
 
+def failed(message: str) -> Ending:
+    """Return the ending of a response that failed for a reason that may be shown."""
+    return Ending("failed", error={**FAILURE, "message": message})
+
+
 def ending_of(finish_reason: str | None, usage: UsageDetails | None) -> Ending:
     """Return how a run that did not fail ended."""
     counted = usage_of(usage)

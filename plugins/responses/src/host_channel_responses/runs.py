@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 import msgspec
 
 from agent_framework_hosting import Accepted, Reply
+from agent_framework_hosting.errors import TurnFailed
 
 from . import events
 from .encoding import Json
 from .errors import WireError
 from .events import Event
 from .log import EventLog
-from .response_object import CANCELLED, FAILED, INTERRUPTED, Ending, ended
+from .response_object import CANCELLED, FAILED, INTERRUPTED, Ending, ended, failed
 from .turns import Begun, Turns, ending_of_result
 
 logger = logging.getLogger(__name__)
@@ -117,8 +118,10 @@ class Runs:
         except asyncio.CancelledError:
             ending = run.cancel_as
         except WireError as refused:
-            ending = FAILED
+            ending = failed(refused.message)
             logger.warning("A background response was refused: %s", refused.code)
+        except TurnFailed as error:  # the host has logged why; its text is safe to show
+            ending = failed(str(error))
         except Exception as error:
             ending = FAILED
             logger.error("The agent failed during a stream: %s", type(error).__name__)  # noqa: TRY400 - its text may hold secrets

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, cast
+from collections.abc import Sequence
+from typing import cast
 
 import msgspec
-from agent_framework import Message
+from agent_framework import AgentResponse, Message
 from starlette.requests import Request
 
 from agent_framework_hosting import (
@@ -20,6 +21,7 @@ from agent_framework_hosting import (
     LinkRequired,
     Reply,
 )
+from agent_framework_hosting.model.result import TargetResult
 
 from .agent_options import agent_options
 from .config import ResponsesOptions
@@ -34,11 +36,8 @@ from .parsing import TurnRequest
 from .projection import Projection, Shown
 from .records import Record, Records
 from .response_object import FAILED, Ending, ended, ending_of, opening
-from .whole_answer import messages_of_result
 
-if TYPE_CHECKING:
-    from agent_framework import AgentResponse, WorkflowRunResult
-
+STARTED = (500, 504)  # failures of a run that had begun: its tools may have acted
 ELSEWHERE = "Your message was accepted. The answer is delivered elsewhere."
 
 
@@ -63,8 +62,18 @@ class Turns:
         self.options = options
         self.records = records
         self._channel = channel
-        self._plain = Shown(host_tools=options.show_tool_calls)
+        self._workflow: bool | None = None
         self._identities: dict[str, ChannelIdentity] = {}
+
+    @property
+    def serves_workflow(self) -> bool:
+        """Whether the target is a workflow or makes one."""
+        if self._workflow is None:
+            from agent_framework import Workflow  # noqa: PLC0415 - heavy, and asked for once
+
+            target: object = self.context.target
+            self._workflow = isinstance(target, Workflow) or not hasattr(target, "run")
+        return self._workflow
 
     @property
     def model(self) -> str:
@@ -82,6 +91,7 @@ class Turns:
             principal=principal,
             response_id=response_id,
             shared_session=self.options.shared_session,
+            free_answers=self.serves_workflow,
         )
         streams = turn.stream or turn.background
         wanted = agent_options(turn, self.options, self.context.target)
@@ -100,16 +110,13 @@ class Turns:
                 "protocol_request": http,
             },
         )
-        shown = (
-            self._plain
-            if not turn.steers
-            else Shown(
-                functions=turn.tools.names,
-                host_tools=self.options.show_tool_calls,
-                summaries=self.options.show_reasoning and turn.wants_reasoning,
-                encrypted=self.options.show_reasoning and "reasoning.encrypted_content" in turn.include,
-                structured=turn.text_format is not None,
-            )
+        shown = Shown(
+            functions=turn.tools.names,
+            host_tools=self.options.show_tool_calls,
+            summaries=self.options.show_reasoning and turn.wants_reasoning,
+            encrypted=self.options.show_reasoning and "reasoning.encrypted_content" in turn.include,
+            structured=turn.text_format is not None,
+            questions=self.serves_workflow,
         )
         projection = Projection(shown, item_ids(response_id, OUTPUT), recording=streams)
         status = "queued" if turn.background else "in_progress"
@@ -136,7 +143,7 @@ class Turns:
         outcome = await self.context.dispatch(begun.request)
         if isinstance(outcome, Reply | Accepted):
             return outcome
-        if not (isinstance(outcome, Failed) and outcome.status_code == 500):
+        if not (isinstance(outcome, Failed) and outcome.status_code in STARTED):
             await self.records.release_approvals(begun.principal, claimed)  # nothing was run
         raise from_outcome(outcome)
 
@@ -154,13 +161,11 @@ class Turns:
         begun.projection.feed_whole([Message("assistant", [ELSEWHERE])])
         return ending_of(None, None), begun.projection.finish()
 
-    def take_result(
-        self, begun: Begun, result: HostedRunResult[AgentResponse | WorkflowRunResult] | None
-    ) -> tuple[Ending, list[Event]]:
+    def take_result(self, begun: Begun, result: HostedRunResult[TargetResult] | None) -> tuple[Ending, list[Event]]:
         """Project a whole result; return how it ended, and the events."""
         if result is None:
             return FAILED, []
-        begun.projection.feed_whole(messages_of_result(result.result))
+        begun.projection.feed_whole(_messages_of(result))
         ending = ending_of_result(result)
         made = begun.projection.finish("completed" if ending.status == "completed" else "incomplete")
         return FAILED if begun.projection.failed else ending, made
@@ -207,7 +212,15 @@ class Turns:
         return claimed
 
 
-def ending_of_result(result: HostedRunResult[AgentResponse | WorkflowRunResult]) -> Ending:
+def _messages_of(result: HostedRunResult[TargetResult]) -> Sequence[Message]:
+    if isinstance(result.result, AgentResponse):
+        return cast("Sequence[Message]", result.result.messages)
+    from agent_framework_hosting.execution.stream import messages_of as outputs_of  # noqa: PLC0415 - workflows only
+
+    return outputs_of(result)
+
+
+def ending_of_result(result: HostedRunResult[TargetResult]) -> Ending:
     """Return how a run ended, from its final result."""
     inner = result.result
     reason = cast("str | None", getattr(inner, "finish_reason", None))
