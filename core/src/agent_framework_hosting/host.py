@@ -180,8 +180,11 @@ class AgentFrameworkHost:
 
         Returns a handle per delivery, accepted as durably as the runner is; ask ``durable_task_runner.get`` for their
         status. ``remember`` also puts the text into the person's session history. Raises ``ValueError`` when the
-        target needs an isolation key, or names no destination that can be reached.
+        target needs an isolation key, or names no destination that can be reached, ``PushPayloadNotSerializable`` for
+        content that cannot be stored, ``StoreError`` when the state cannot be written, and ``RuntimeError`` for a
+        host that was closed.
         """
+        await self._parts.lifecycle.allow_deliveries()
         return await self._parts.proactive.send(content, target, person=isolation_key, remember=remember)
 
     async def run_in_background(self, request: ChannelRequest) -> ContinuationToken:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Coroutine
 
 from .delivery.journal import EventAlreadySeen
 from .errors import LaneFull, StoreError, TargetInputError
@@ -16,7 +17,10 @@ from .model.request import ChannelRequest
 from .model.verdict import Allowed, Denied, LinkRequired
 from .sessions.scope import conversation_of, is_addressed
 from .turns.deferred import Deferred
-from .turns.steps import Steps
+from .turns.endings import INTERRUPTED_NOTICE
+from .turns.finishing import see_to
+from .turns.steps import TOOK_TOO_LONG, Steps
+from .turns.streaming import stream_turn
 from .turns.turn import Turn, TurnRefused
 
 logger = logging.getLogger(__name__)
@@ -48,17 +52,17 @@ class Inbound:
             await steps.run_hooks(turn)  # 4 the request as the channel and the policies want it
             await steps.enter(turn)  # 5 one turn at a time in a conversation, in its session
             await steps.plan(turn)  # 6 where the answer will go, before its first byte
-            await steps.started(turn)
+            await steps.endings.started(turn)
             if turn.request.stream and turn.shows_here:
-                stream, handed_over = steps.stream(turn), True
-                return Reply(stream=stream)  # 7 to 9 happen while the wire reads
+                stream, handed_over = stream_turn(steps, turn), True
+                return Reply(stream=stream)  # 7 to 9 happen while the wire reads, see turns/streaming.py
             result = await steps.execute(turn)  # 7 run the target
-            await steps.commit(turn, result)  # 8 deliveries and the journal's end, in one transaction
+            await steps.endings.commit(turn, result)  # 8 deliveries and the journal's end, in one transaction
             if turn.shows_here:
                 return Reply(await steps.shown(turn, result))  # 9 what this wire may show
             return Accepted(turn.id, tuple(to.channel for to in turn.plan.pushes))
         except asyncio.CancelledError:
-            await asyncio.shield(self._steps.abandon(turn))  # the caller went away: the journal must not wait for it
+            self._gone(turn)
             raise
         except Exception as error:
             return await self._failed(turn, error)
@@ -68,8 +72,11 @@ class Inbound:
 
     async def admit(self, request: ChannelRequest) -> Outcome:
         """Accept one message durably and return; its turn runs in its lane afterwards."""
-        if not request.background and not self._steps.parts.plugins.can_push(request.channel):
-            logger.error("A channel without a push hook cannot admit messages", extra={"channel": request.channel})
+        can_push = request.identity is not None and self._steps.parts.plugins.can_push(request.channel)
+        if not request.background and not can_push:
+            logger.error(
+                "Without a push hook or an identity no message can be admitted", extra={"channel": request.channel}
+            )
             return Failed("cannot_push", "This channel cannot answer later.")
         turn = await self._accept(request, journaled=True)
         if not isinstance(turn, Turn):
@@ -98,8 +105,9 @@ class Inbound:
         """Steps 1 to 3; whatever stops a message here becomes its outcome."""
         if not self.accepting:
             return UNAVAILABLE
+        work = self._admitted(request, journaled=journaled)
         try:
-            return await self._admitted(request, journaled=journaled)
+            return await (self._to_the_end(work) if journaled else work)
         except LaneFull:
             return Busy()
         except EventAlreadySeen:
@@ -107,6 +115,20 @@ class Inbound:
         except Exception as error:
             logger.exception("A message could not be accepted", extra={"channel": request.channel})
             return UNAVAILABLE if isinstance(error, StoreError) else Failed()
+
+    async def _to_the_end(self, work: Coroutine[object, object, Turn | Outcome]) -> Turn | Outcome:
+        """Accept a message although its caller goes away meanwhile: what the journal holds must not be forgotten."""
+        task = asyncio.get_running_loop().create_task(work)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(self._unclaimed)
+            raise
+
+    def _unclaimed(self, task: asyncio.Task[Turn | Outcome]) -> None:
+        if not task.cancelled() and task.exception() is None and isinstance(turn := task.result(), Turn):
+            self._gone(turn)
+            turn.close()
 
     async def _admitted(self, request: ChannelRequest, *, journaled: bool) -> Turn | Outcome:
         """Steps 1 to 3: nothing is written before the gate has allowed it."""
@@ -123,13 +145,25 @@ class Inbound:
     async def _failed(self, turn: Turn, error: Exception) -> Outcome:
         if isinstance(error, TurnRefused):
             outcome = error.outcome
+        elif isinstance(error, StoreError):
+            logger.error("A turn failed for its store", extra=_fields(turn), exc_info=error)
+            if self._deferred.adopt(turn):
+                return Accepted(turn.id)
+            outcome = UNAVAILABLE
         elif isinstance(error, TargetInputError):
             outcome = Failed("invalid_input", str(error), 400)
         else:
-            outcome = Failed()
-            logger.error("A turn failed", extra={"channel": turn.request.channel, "turn": turn.id}, exc_info=error)
-        try:
-            await self._steps.abandon(turn)
-        except StoreError:
-            logger.exception("A failed turn could not be recorded", extra={"turn": turn.id})
+            outcome = TOOK_TOO_LONG if isinstance(error, TimeoutError) else Failed()
+            logger.error("A turn failed", extra=_fields(turn), exc_info=error)
+        await self._steps.endings.abandon(turn)
         return outcome
+
+    def _gone(self, turn: Turn) -> None:
+        """See to a turn whose caller went away: one in the journal is answered later, or told that it was cut off."""
+        if not self._deferred.adopt(turn):
+            notice = None if turn.record is None else INTERRUPTED_NOTICE
+            see_to(self._steps.endings.abandon(turn, notice))
+
+
+def _fields(turn: Turn) -> dict[str, object]:
+    return {"channel": turn.request.channel, "turn": turn.id}

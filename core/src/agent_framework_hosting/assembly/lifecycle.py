@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,6 +13,8 @@ from ..model.contribution import LifecycleCallback
 from ..ports import DurableTaskRunner, Store
 from ..tasks.inprocess import InProcessTaskRunner
 from ..turns.deferred import Deferred
+from ..turns.endings import Endings
+from ..turns.recovery import Recovery
 from .readiness import Readiness
 
 logger = logging.getLogger("agent_framework_hosting")
@@ -82,6 +85,8 @@ class LifecycleParts:
     load: Callable[[], Awaitable[None]]
     inbound: Inbound
     deferred: Deferred
+    recovery: Recovery
+    endings: Endings
     readiness: Readiness
     mode: str
 
@@ -92,41 +97,77 @@ class Lifecycle:
     def __init__(self, parts: LifecycleParts) -> None:
         self._parts = parts
         self._running = False
+        self._state_is_open = False
+        self._was_closed = False
+        self._opening = asyncio.Lock()
 
     async def start(self, members: Sequence[Member]) -> None:
         """Start everything, or nothing: what had started is undone when a part fails. Raises its error."""
         if self._running:
             raise RuntimeError("This host is running already; close it before it is started again.")
-        parts = self._parts
-        await start_all([Member("state", on_startup=[store.open], on_shutdown=[store.close]) for store in parts.stores])
+        parts, self._was_closed = self._parts, False
+        await self._open_state()
         try:
-            await parts.load()
+            await parts.recovery.find()
             await start_all(members)
         except BaseException:
-            await self._close_stores()
+            parts.recovery.let_go()
+            await self._close_state()
             raise
         self._running = parts.readiness.running = parts.inbound.accepting = True
-        taken_up = await parts.deferred.recover()
-        resumed = await self._resume_runner()
+        try:
+            taken_up = await parts.recovery.take_up()
+            resumed = await self._resume_runner()
+        except BaseException:
+            await self.stop(members)
+            raise
         logger.info(
             "Started",
             extra={"runtime_mode": parts.mode, "turns_taken_up": taken_up, "deliveries_resumed": resumed},
         )
 
+    async def allow_deliveries(self) -> None:
+        """Let deliveries go out of a host that was never started; it holds its state until it is closed.
+
+        Raises ``RuntimeError`` for a host that was closed.
+        """
+        if self._running:
+            return
+        if self._was_closed:
+            raise RuntimeError("This host is closed and takes no more work; start it again.")
+        await self._open_state()
+        await self._resume_runner()
+
     async def stop(self, members: Sequence[Member]) -> None:
         """Stop taking messages, drain turns and deliveries, stop the plugins, give state back."""
-        if not self._running:
-            return
-        parts = self._parts
+        parts, was_running = self._parts, self._running
         self._running = parts.readiness.running = parts.inbound.accepting = False
+        if not self._state_is_open:
+            return
         try:
             await parts.deferred.drain(GRACE_SECONDS)
+            await parts.endings.drain()
             if isinstance(parts.runner, InProcessTaskRunner):
                 await parts.runner.shutdown()
-            await stop_all(members)
+            if was_running:
+                await stop_all(members)
         finally:
-            await self._close_stores()
+            await self._close_state()
+            self._was_closed = True
             logger.info("Stopped")
+
+    async def _open_state(self) -> None:
+        async with self._opening:
+            if self._state_is_open:
+                return
+            stores = self._parts.stores
+            await start_all([Member("state", on_startup=[store.open], on_shutdown=[store.close]) for store in stores])
+            try:
+                await self._parts.load()
+            except BaseException:
+                await self._close_state()
+                raise
+            self._state_is_open = True
 
     async def _resume_runner(self) -> int:
         runner = self._parts.runner
@@ -135,6 +176,7 @@ class Lifecycle:
         await runner.open()
         return await runner.resume()
 
-    async def _close_stores(self) -> None:
+    async def _close_state(self) -> None:
+        self._state_is_open = False
         for store in reversed(self._parts.stores):
             await store.close()

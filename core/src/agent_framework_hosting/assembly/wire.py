@@ -32,13 +32,16 @@ from ..state.memory import MemoryStore
 from ..state.namespace import StoreNamespace
 from ..turns.deferred import Deferred
 from ..turns.gate import Gate
+from ..turns.parts import TurnParts
 from ..turns.proactive import Proactive, as_answer
-from ..turns.steps import Steps, TurnParts
+from ..turns.recovery import Recovery
+from ..turns.steps import Steps
 from .checkpoints import checkpoints_of
 from .contributions import Contributions, collect
 from .lifecycle import Lifecycle, LifecycleParts
 from .linking import connect_linker
 from .options import HostOptions
+from .pairing import check_pairing
 from .plugins import assemble_plugins
 from .readiness import Readiness
 from .runner import choose_runner
@@ -89,6 +92,7 @@ def wire(options: HostOptions) -> Parts:
 
     # What is accepted, and what is delivered
     journal, continuations = Journal(runner_store), Continuations(runner_store)
+    check_pairing(plugins, runner, execution.unstorable_types)
     outbox = Outbox(plugins, runner, execution.output_types)
     outbox.register()
 
@@ -101,25 +105,22 @@ def wire(options: HostOptions) -> Parts:
         snapshots=settings.snapshot_sessions,
     )
     lanes = Lanes(running_limit=settings.max_concurrent_turns)
-    proactive = Proactive(
-        plugins, gate, registry, outbox, journal, target=options.target, sessions=sessions, lanes=lanes
+    turn_parts = TurnParts(
+        target=options.target,
+        plugins=plugins,
+        gate=gate,
+        registry=registry,
+        sessions=sessions,
+        lanes=lanes,
+        execution=execution,
+        journal=journal,
+        continuations=continuations,
+        outbox=outbox,
+        timeout_seconds=settings.turn_timeout_seconds,
     )
-    steps = Steps(
-        TurnParts(
-            target=options.target,
-            plugins=plugins,
-            gate=gate,
-            registry=registry,
-            sessions=sessions,
-            lanes=lanes,
-            execution=execution,
-            journal=journal,
-            continuations=continuations,
-            outbox=outbox,
-            timeout_seconds=settings.turn_timeout_seconds,
-        )
-    )
-    deferred = Deferred(steps, on_interrupted=settings.on_interrupted)
+    proactive, steps = Proactive(turn_parts), Steps(turn_parts)
+    deferred = Deferred(steps)
+    recovery = Recovery(steps, deferred.start, on_interrupted=settings.on_interrupted)
     inbound = Inbound(steps, deferred)
 
     async def notify(identity: ChannelIdentity, text: str) -> None:
@@ -159,7 +160,9 @@ def wire(options: HostOptions) -> Parts:
         )
 
     lifecycle = Lifecycle(
-        LifecycleParts(stores, runner, load, inbound, deferred, readiness, f"{mode}: {reason}"),
+        LifecycleParts(
+            stores, runner, load, inbound, deferred, recovery, steps.endings, readiness, f"{mode}: {reason}"
+        ),
     )
     return Parts(
         options=options,

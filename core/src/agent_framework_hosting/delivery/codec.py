@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import cast
 
 from agent_framework import Content, Message
 
 from ..errors import PushPayloadNotSerializable
+from ..execution.stored_values import decode_framework, encode_framework
 from ..model.identity import ChannelIdentity, ChannelSession
 from ..model.request import ChannelRequest, SessionMode
 from ..model.target import ResponseTarget, ResponseTargetKind
 from ..model.verdict import ClaimValue
+from ..tasks.payload import to_json
 
 NOT_STORED = frozenset({"protocol_request"})
 _PLAIN = ("channel", "operation", "session_mode", "stream", "conversation_id", "is_group", "addressed", "event_id")
@@ -39,6 +40,24 @@ def encode_request(request: ChannelRequest) -> dict[str, object]:
 
     Raises ``PushPayloadNotSerializable`` naming the field that JSON cannot carry.
     """
+    stored = _fields_of(request)
+    for field, value in stored.items():
+        to_json(value, f"message's {field}")
+    return stored
+
+
+def encode_context(request: ChannelRequest) -> dict[str, object]:
+    """Return a request as a delivery keeps it, for response hooks: what JSON cannot carry is left out."""
+    stored = _fields_of(request)
+    for field, left_out in (("input", _encode_input("")), ("options", None), ("metadata", {}), ("attributes", {})):
+        try:
+            to_json(stored[field], field)
+        except PushPayloadNotSerializable:
+            stored[field] = left_out
+    return stored
+
+
+def _fields_of(request: ChannelRequest) -> dict[str, object]:
     stored: dict[str, object] = {name: getattr(request, name) for name in _PLAIN}
     stored["input"] = _encode_input(request.input)
     stored["identity"] = None if request.identity is None else encode_identity(request.identity)
@@ -49,8 +68,6 @@ def encode_request(request: ChannelRequest) -> dict[str, object]:
     stored["verified_claims"] = dict(request.verified_claims)
     stored["background"] = request.background
     stored["response_target"] = describe_target(request.response_target)
-    for field, value in stored.items():
-        _require_json(field, value)
     return stored
 
 
@@ -109,7 +126,10 @@ def _decode_target(stored: Mapping[str, object]) -> ResponseTarget:
 
 def _encode_input(value: object) -> dict[str, object]:
     if isinstance(value, (Message, Content)):
-        return {"form": "message" if isinstance(value, Message) else "content", "value": value.to_dict()}
+        return {
+            "form": "message" if isinstance(value, Message) else "content",
+            "value": encode_framework(value, "input"),
+        }
     if isinstance(value, list):
         return {"form": "list", "value": [_encode_input(part) for part in cast("list[object]", value)]}
     return {"form": "json", "value": value}
@@ -119,20 +139,10 @@ def _decode_input(stored: Mapping[str, object]) -> object:
     value = stored["value"]
     match stored["form"]:
         case "message":
-            return Message.from_dict(cast("dict[str, object]", value))
+            return decode_framework(Message, value)
         case "content":
-            return Content.from_dict(cast("dict[str, object]", value))
+            return decode_framework(Content, value)
         case "list":
             return [_decode_input(part) for part in cast("list[Mapping[str, object]]", value)]
         case _:
             return value
-
-
-def _require_json(field: str, value: object) -> None:
-    try:
-        json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise PushPayloadNotSerializable(
-            f"ChannelRequest.{field} holds a value that JSON cannot carry ({type(error).__name__}), so the message "
-            "cannot be journaled; put plain JSON values into it."
-        ) from error

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from ..errors import UnreadableRecord
+from ..errors import PushPayloadNotSerializable, UnreadableRecord
 from ..execution.codec import encode_result
 from ..model.durable import ContinuationStatus, ContinuationToken
 from ..model.result import HostedRunResult, TargetResult
 from ..ports import Delete, Put, Store, Write
 from ..state.records import RecordCodec
 
+logger = logging.getLogger(__name__)
+
 TOKENS = "continuations"
+UNREADABLE_TOKENS = "continuations.unreadable"
+NOT_STORABLE = "The agent answered, but its answer cannot be stored."
+_FORGET_AT_ONCE = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,68 +53,92 @@ _codec = RecordCodec("continuation", 1, Continuation)
 
 
 class Continuations:
-    """Mint, follow and forget continuation tokens; an ended run is kept for ``ttl_seconds``."""
+    """Mint, follow and forget continuation tokens.
 
-    def __init__(self, store: Store, *, ttl_seconds: float = 86_400.0, clock: Callable[[], float] = time.time) -> None:
+    An ended run is kept for ``ttl_seconds``, and at most ``limit`` of them are, oldest first to go.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        ttl_seconds: float = 86_400.0,
+        limit: int = 10_000,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._store = store
         self._ttl = ttl_seconds
+        self._limit = limit
         self._clock = clock
+        self._ended: deque[tuple[float, str]] = deque()
 
-    def mint(self, turn_id: str) -> tuple[Continuation, Write]:
-        """Return a new queued token and the write that accepts it."""
-        continuation = Continuation(secrets.token_urlsafe(24), turn_id, "queued", self._clock())
-        return continuation, self._put(continuation)
-
-    async def get(self, token: str) -> Continuation | None:
-        """Return a run by its token; None when it is unknown or was forgotten."""
-        text = await self._store.get(TOKENS, token)
-        if text is None:
-            return None
-        found = _codec.load(text)
-        return None if self._expired(found) else found
-
-    async def running(self, token: str) -> None:
-        """Note that a run has begun."""
-        found = await self.get(token)
-        if found is not None:
-            await self._store.commit([self._put(replace(found, status="running"))])
-
-    async def completed(self, token: str, result: HostedRunResult[TargetResult]) -> list[Write]:
-        """Return the writes that end a run well."""
-        return await self._ended(token, "completed", result=encode_result(result))
-
-    async def failed(self, token: str, error: str) -> list[Write]:
-        """Return the writes that end a run badly; ``error`` is safe to show."""
-        return await self._ended(token, "failed", error=error)
-
-    async def sweep(self) -> None:
-        """Forget what ended longer ago than the time to live."""
+    async def load(self) -> None:
+        """Take stock of what the store holds; what ended too long ago is removed, what cannot be read set aside."""
+        ended: list[tuple[float, str]] = []
         after = ""
         while rows := await self._store.scan(TOKENS, after=after):
-            await self._store.commit([Delete(TOKENS, key) for key, text in rows if self._is_stale(text)])
             after = rows[-1][0]
+            writes: list[Write] = []
+            for token, text in rows:
+                found = _read(token, text)
+                if found is None:
+                    writes += [Put(UNREADABLE_TOKENS, token, text), Delete(TOKENS, token)]
+                elif self._is_over(found):
+                    writes.append(Delete(TOKENS, token))
+                elif found.completed_at is not None:
+                    ended.append((found.completed_at, token))
+            if writes:
+                await self._store.commit(writes)
+        self._ended = deque(sorted(ended))
 
-    async def _ended(
-        self,
-        token: str,
-        status: ContinuationStatus,
-        *,
-        result: dict[str, object] | None = None,
-        error: str | None = None,
-    ) -> list[Write]:
-        found = await self.get(token)
-        if found is None:
-            return []
-        return [self._put(replace(found, status=status, completed_at=self._clock(), result=result, error=error))]
+    def mint(self, turn_id: str) -> tuple[Continuation, list[Write]]:
+        """Return a new queued run and the writes that accept it; they also forget runs that ended long ago."""
+        run = Continuation(secrets.token_urlsafe(24), turn_id, "queued", self._clock())
+        forgotten: list[Write] = []
+        earliest = self._clock() - self._ttl
+        while self._ended and (self._ended[0][0] < earliest or len(self._ended) > self._limit):
+            forgotten.append(Delete(TOKENS, self._ended.popleft()[1]))
+            if len(forgotten) == _FORGET_AT_ONCE:
+                break
+        return run, [*forgotten, self._put(run)]
+
+    async def get(self, token: str) -> Continuation | None:
+        """Return a run by its token; None when it is unknown, was forgotten, or cannot be read."""
+        text = await self._store.get(TOKENS, token)
+        found = None if text is None else _read(token, text)
+        return None if found is None or self._is_over(found) else found
+
+    def running(self, run: Continuation) -> Write:
+        """Return the write that says a run has begun."""
+        return self._put(replace(run, status="running"))
+
+    def completed(self, run: Continuation, result: HostedRunResult[TargetResult]) -> Write:
+        """Return the write that ends a run well, or badly when its answer cannot be stored."""
+        try:
+            answer = encode_result(result)
+        except PushPayloadNotSerializable:
+            logger.exception("The answer of a background run cannot be stored", extra={"turn": run.turn_id})
+            return self.failed(run, NOT_STORABLE)
+        return self._end(replace(run, status="completed", completed_at=self._clock(), result=answer))
+
+    def failed(self, run: Continuation, error: str) -> Write:
+        """Return the write that ends a run badly; ``error`` is safe to show."""
+        return self._end(replace(run, status="failed", completed_at=self._clock(), error=error))
+
+    def _end(self, run: Continuation) -> Write:
+        self._ended.append((run.completed_at or 0.0, run.token))
+        return self._put(run)
 
     def _put(self, continuation: Continuation) -> Write:
         return Put(TOKENS, continuation.token, _codec.dump(continuation))
 
-    def _expired(self, found: Continuation) -> bool:
+    def _is_over(self, found: Continuation) -> bool:
         return found.completed_at is not None and self._clock() - found.completed_at > self._ttl
 
-    def _is_stale(self, text: str) -> bool:
-        try:
-            return self._expired(_codec.load(text))
-        except UnreadableRecord:
-            return True
+
+def _read(token: str, text: str) -> Continuation | None:
+    try:
+        return _codec.load(text)
+    except UnreadableRecord as error:
+        logger.warning("A background run cannot be read: %s", error, extra={"record": token[:8]})
+        return None

@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from ..errors import RecordExists, UnreadableRecord
-from ..ports import Delete, Insert, Put, Store, Write
+from ..ports import Delete, Put, Store, Write
 from ..state.records import RecordCodec
+from .events import EventWindow
 
 logger = logging.getLogger(__name__)
 
 TURNS = "turns"
-QUARANTINE = "quarantine"
-DAY = 86_400.0
+UNREADABLE_TURNS = "turns.unreadable"
 
-TurnStatus: TypeAlias = Literal["admitted", "running", "answered", "failed", "interrupted"]
-FINISHED: frozenset[TurnStatus] = frozenset({"answered", "failed", "interrupted"})
+TurnStatus: TypeAlias = Literal["admitted", "running", "answered", "failed"]
+FINISHED: frozenset[TurnStatus] = frozenset({"answered", "failed"})
 
 
 @dataclass(frozen=True, slots=True)
 class TurnRecord:
-    """One accepted message. Times are seconds since the epoch; ``tasks`` are the ids of its deliveries."""
+    """One accepted message. Times are seconds since the epoch; ``tasks`` are the ids of its deliveries.
+
+    ``active`` is the address the person used before, ``joined`` the turn that speaks for this one too. What was asked
+    is forgotten once the turn has ended.
+    """
 
     turn_id: str
     channel: str
@@ -39,6 +44,8 @@ class TurnRecord:
     tasks: list[str] = field(default_factory=list[str])
     token: str | None = None
     note: str | None = None
+    active: Mapping[str, object] | None = None
+    joined: str | None = None
 
 
 turn_codec = RecordCodec("turn", 1, TurnRecord)
@@ -52,31 +59,45 @@ class Counters:
     answered: int = 0
     failed: int = 0
 
+    def ended(self, status: TurnStatus, turns: int) -> None:
+        """Count turns that came to an end."""
+        if status == "answered":
+            self.answered += turns
+        else:
+            self.failed += turns
+
 
 class EventAlreadySeen(Exception):  # noqa: N818 - reads as the condition it names
     """The platform delivered an event again."""
 
 
 class Journal:
-    """Record accepted messages so that each comes to a visible end, and drop repeated events for ``dedupe_days``.
+    """Record accepted messages so that each comes to a visible end, and drop repeated events for ``dedupe_seconds``.
 
-    Finished turns stay for ``trace``: at most ``history_limit``, oldest first to go.
+    Finished turns stay for ``trace``: at most ``history_limit``, oldest first to go. Of events at most
+    ``dedupe_limit`` are remembered.
     """
 
     def __init__(
         self,
         store: Store,
         *,
-        dedupe_days: int = 2,
+        dedupe_seconds: float = 172_800.0,
+        dedupe_limit: int = 100_000,
         history_limit: int = 10_000,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
-        self._dedupe_days = dedupe_days
+        self._events = EventWindow(store, seconds=dedupe_seconds, limit=dedupe_limit, clock=clock)
         self._history_limit = history_limit
+        self._history: deque[str] = deque()
         self._clock = clock
-        self._arriving: set[str] = set()
         self.counters = Counters()
+
+    @property
+    def durable(self) -> bool:
+        """Whether the next process finds what this one leaves."""
+        return self._store.durable
 
     def now(self) -> float:
         """Return the journal's clock, in seconds since the epoch."""
@@ -88,107 +109,92 @@ class Journal:
 
     async def seen(self, channel: str, event_id: str) -> bool:
         """Whether this event was accepted before, or is being accepted right now."""
-        key = _event_key(channel, event_id)
-        if key in self._arriving:
-            return True
-        for table in self._event_tables():
-            if await self._store.get(table, key) is not None:
-                return True
-        return False
+        return await self._events.seen(channel, event_id)
 
-    async def admit(self, turn: TurnRecord, writes: Sequence[Write]) -> None:
+    async def admit(self, turn: TurnRecord, writes: Sequence[Write] = ()) -> None:
         """Accept a turn together with ``writes``, in one commit. Raises ``EventAlreadySeen``."""
         commit: list[Write] = [*writes, Put(TURNS, turn.turn_id, turn_codec.dump(turn))]
         if turn.event_id is None:
             await self._store.commit(commit)
-        else:
-            await self._admit_event(turn.channel, turn.event_id, turn.turn_id, commit)
-        self.counters.accepted += 1
+            return
+        with self._events.arriving(turn.channel, turn.event_id) as first:
+            if not first:
+                raise EventAlreadySeen(turn.event_id)
+            try:
+                await self._store.commit([*commit, *self._events.record(turn.channel, turn.event_id, turn.turn_id)])
+            except RecordExists as error:
+                raise EventAlreadySeen(turn.event_id) from error
 
-    async def start(self, turn: TurnRecord) -> TurnRecord:
-        """Mark a turn as running: from here on its tools may have acted."""
-        started = replace(turn, status="running", runs=turn.runs + 1, started_at=self._clock())
-        await self._store.commit([Put(TURNS, turn.turn_id, turn_codec.dump(started))])
+    async def start(self, turns: Sequence[TurnRecord], writes: Sequence[Write] = ()) -> list[TurnRecord]:
+        """Mark turns as running, in one commit with ``writes``: from here on their tools may have acted.
+
+        The first speaks for all.
+        """
+        now, first = self._clock(), turns[0].turn_id
+        started = [
+            replace(turn, status="running", runs=turn.runs + 1, started_at=now, joined=first if index else None)
+            for index, turn in enumerate(turns)
+        ]
+        await self._store.commit([*writes, *(Put(TURNS, turn.turn_id, turn_codec.dump(turn)) for turn in started)])
         return started
 
     async def finish(
         self,
-        turn: TurnRecord,
+        turns: Sequence[TurnRecord],
         status: TurnStatus,
         writes: Sequence[Write] = (),
         *,
         tasks: Sequence[str] = (),
         note: str | None = None,
     ) -> None:
-        """End a turn together with its deliveries, in one commit."""
-        ended = replace(
-            turn, status=status, finished_at=self._clock(), tasks=[*turn.tasks, *tasks], note=note, request={}
-        )
-        await self._store.commit([*writes, Put(TURNS, turn.turn_id, turn_codec.dump(ended))])
-        if status == "answered":
-            self.counters.answered += 1
-        else:
-            self.counters.failed += 1
+        """End turns together with what else belongs to their end, in one commit. ``tasks`` are their deliveries."""
+        now = self._clock()
+        ended = [
+            replace(turn, status=status, finished_at=now, tasks=[*turn.tasks, *tasks], note=note, request={})
+            for turn in turns
+        ]
+        self._history.extend(turn.turn_id for turn in turns)
+        forgotten = [self._history.popleft() for _ in range(len(self._history) - self._history_limit)]
+        records = [Put(TURNS, turn.turn_id, turn_codec.dump(turn)) for turn in ended]
+        try:
+            await self._store.commit([*writes, *records, *(Delete(TURNS, turn_id) for turn_id in forgotten)])
+        except BaseException:
+            for turn in turns:
+                self._history.remove(turn.turn_id)
+            self._history.extendleft(reversed(forgotten))
+            raise
 
     async def get(self, turn_id: str) -> TurnRecord | None:
-        """Return one turn, or None when it is not known any more."""
+        """Return one turn, or None when it is not known any more. Raises ``UnreadableRecord`` for a damaged one."""
         text = await self._store.get(TURNS, turn_id)
         return None if text is None else turn_codec.load(text)
 
     async def unfinished(self) -> AsyncIterator[TurnRecord]:
-        """Yield turns a crash left behind, oldest first; unreadable records are set aside and named."""
-        async for key, text in self._all():
-            try:
-                turn = turn_codec.load(text)
-            except UnreadableRecord as error:
-                logger.warning("Set aside an unreadable journal record", extra={"record": key, "reason": str(error)})
-                await self._store.commit([Put(QUARANTINE, f"{TURNS}:{key}", text), Delete(TURNS, key)])
-                continue
-            if turn.status not in FINISHED:
-                self.counters.accepted += 1
-                yield turn
+        """Take stock of a store and yield the turns a crash left behind, oldest first; counting begins anew.
 
-    async def sweep(self) -> None:
-        """Forget events past the dedupe window and the oldest finished turns past the limit."""
-        oldest_day = int(self._clock() // DAY) - self._dedupe_days
-        for table in (f"events.{oldest_day - age}" for age in range(1, 366)):
-            while rows := await self._store.scan(table):
-                await self._store.commit([Delete(table, key) for key, _ in rows])
-        surplus = await self._store.count(TURNS) - self._history_limit
-        if surplus <= 0:
-            return
-        doomed: list[Write] = []
-        async for key, text in self._all():
-            if len(doomed) >= surplus:
-                break
-            if turn_codec.load(text).status in FINISHED:
-                doomed.append(Delete(TURNS, key))
-        await self._store.commit(doomed)
-
-    async def _admit_event(self, channel: str, event_id: str, turn_id: str, commit: list[Write]) -> None:
-        key = _event_key(channel, event_id)
-        if key in self._arriving:
-            raise EventAlreadySeen(event_id)
-        self._arriving.add(key)
-        try:
-            await self._store.commit([*commit, Insert(self._event_tables()[0], key, turn_id)])
-        except RecordExists as error:
-            raise EventAlreadySeen(event_id) from error
-        finally:
-            self._arriving.discard(key)
-
-    async def _all(self) -> AsyncIterator[tuple[str, str]]:
+        Call it before anything is admitted. Unreadable records are set aside and named in the log.
+        """
+        self.counters = Counters()
+        await self._events.load()
+        finished: list[tuple[float, str]] = []
         after = ""
         while rows := await self._store.scan(TURNS, after=after):
-            for row in rows:
-                yield row
             after = rows[-1][0]
+            for key, text in rows:
+                try:
+                    turn = turn_codec.load(text)
+                except UnreadableRecord as error:
+                    await self.set_aside(key, str(error))
+                    continue
+                if turn.status in FINISHED:
+                    finished.append((turn.finished_at or 0.0, key))
+                else:
+                    yield turn
+        self._history = deque(key for _, key in sorted(finished))
 
-    def _event_tables(self) -> list[str]:
-        """One table a day, newest first, so that forgetting old events needs no scan of the young ones."""
-        today = int(self._clock() // DAY)
-        return [f"events.{today - age}" for age in range(self._dedupe_days + 1)]
-
-
-def _event_key(channel: str, event_id: str) -> str:
-    return f"{channel}\x1f{event_id}"
+    async def set_aside(self, turn_id: str, why: str) -> None:
+        """Move a record that cannot be taken up out of the way, and name it in the log."""
+        logger.error("Turn %s was set aside in table %s: %s", turn_id, UNREADABLE_TURNS, why)
+        text = await self._store.get(TURNS, turn_id)
+        if text is not None:
+            await self._store.commit([Put(UNREADABLE_TURNS, turn_id, text), Delete(TURNS, turn_id)])

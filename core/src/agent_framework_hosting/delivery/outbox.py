@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, TypeAlias, cast
 
 from agent_framework import AgentResponse, Content, Message
 
+from ..errors import PushPayloadNotSerializable, UnreadableRecord
 from ..execution.codec import decode_result, encode_result
 from ..model.identity import ChannelIdentity
 from ..model.request import ChannelRequest
 from ..model.result import HostedRunResult, TargetResult
 from ..ports import ChannelPushCodec
-from .codec import decode_identity, decode_request, encode_identity, encode_request
+from .codec import decode_identity, decode_request, encode_context, encode_identity
 
 PUSH_TASK = "hosting.push"
+DAMAGED = "The stored delivery is damaged, or was written by a newer host-core."
+_OBJECT = "object"
 
 DeliveryKind: TypeAlias = Literal["answer", "notice"]
 
@@ -51,8 +54,11 @@ def _as_content(part: object) -> str | Content:
 
 
 def destination_of(payload: Mapping[str, object]) -> ChannelIdentity:
-    """Return where a stored delivery goes."""
-    return decode_identity(cast("Mapping[str, object]", payload["destination"]))
+    """Return where a stored delivery goes. Raises ``UnreadableRecord`` for what is no stored delivery."""
+    try:
+        return decode_identity(cast("Mapping[str, object]", payload["destination"]))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UnreadableRecord(DAMAGED) from error
 
 
 def lane_of(payload: Mapping[str, object]) -> str:
@@ -61,14 +67,19 @@ def lane_of(payload: Mapping[str, object]) -> str:
     return json.dumps([to.channel, to.native_id, dict(to.attributes)], sort_keys=True)
 
 
-async def encode_delivery(delivery: Delivery, codec: ChannelPushCodec | None) -> dict[str, object]:
-    """Return the JSON form every runner gets. Raises ``PushPayloadNotSerializable`` for what cannot be stored."""
+async def encode_delivery(
+    delivery: Delivery, codec: ChannelPushCodec | None, *, objects: bool = False
+) -> dict[str, object]:
+    """Return the JSON form every runner gets. Raises ``PushPayloadNotSerializable`` for what cannot be stored.
+
+    ``objects`` is for runners that carry live objects: an answer JSON cannot hold goes as it is.
+    """
     stored: dict[str, object] = {
         "destination": encode_identity(delivery.destination),
         "echo_done": delivery.echo_done,
         "kind": delivery.kind,
         "originating": delivery.originating,
-        "request": None if delivery.request is None else encode_request(replace(delivery.request, input="")),
+        "request": None if delivery.request is None else encode_context(delivery.request),
         "turn_id": delivery.turn_id,
     }
     if codec is not None and delivery.kind == "answer":
@@ -81,35 +92,57 @@ async def encode_delivery(delivery: Delivery, codec: ChannelPushCodec | None) ->
             )
         )
     else:
-        stored["answer"] = encode_result(delivery.answer)
+        stored["answer"] = _encode_answer(delivery.answer, objects=objects)
         stored["echo"] = None if delivery.echo is None else encode_result(delivery.echo)
     return stored
+
+
+def _encode_answer(answer: HostedRunResult[TargetResult], *, objects: bool) -> dict[str, object]:
+    try:
+        return encode_result(answer)
+    except PushPayloadNotSerializable:
+        if objects:
+            return {_OBJECT: answer}
+        raise
 
 
 async def decode_delivery(
     stored: Mapping[str, object], codec: ChannelPushCodec | None, output_types: Sequence[type] = ()
 ) -> Delivery:
-    """Restore a delivery from ``encode_delivery``'s form; ``output_types`` are the classes a workflow puts out."""
-    request = cast("Mapping[str, object] | None", stored["request"])
+    """Restore a delivery from ``encode_delivery``'s form; ``output_types`` are the classes a workflow puts out.
+
+    Raises ``UnreadableRecord`` for a damaged one, and what ``codec`` raises.
+    """
     answer, echo = await _decode_payloads(stored, codec, output_types)
-    return Delivery(
-        destination=destination_of(stored),
-        answer=answer,
-        echo=echo,
-        echo_done=cast("bool", stored["echo_done"]),
-        kind=cast("DeliveryKind", stored["kind"]),
-        originating=cast("bool", stored["originating"]),
-        request=None if request is None else decode_request(request),
-        turn_id=cast("str | None", stored["turn_id"]),
-    )
+    try:
+        request = cast("Mapping[str, object] | None", stored["request"])
+        return Delivery(
+            destination=destination_of(stored),
+            answer=answer,
+            echo=echo,
+            echo_done=stored["echo_done"] is True,
+            kind="notice" if stored["kind"] == "notice" else "answer",
+            originating=stored["originating"] is True,
+            request=None if request is None else decode_request(request),
+            turn_id=cast("str | None", stored["turn_id"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UnreadableRecord(DAMAGED) from error
 
 
 async def _decode_payloads(
     stored: Mapping[str, object], codec: ChannelPushCodec | None, output_types: Sequence[type]
 ) -> tuple[HostedRunResult[TargetResult], HostedRunResult[TargetResult] | None]:
-    envelope = cast("Mapping[str, object] | None", stored.get("envelope"))
-    if envelope is not None and codec is not None:
-        return await codec.decode(envelope)
-    echo = cast("Mapping[str, object] | None", stored["echo"])
-    answer = decode_result(cast("Mapping[str, object]", stored["answer"]), types=output_types)
-    return answer, None if echo is None else decode_result(echo)
+    envelope = stored.get("envelope")
+    if envelope is not None:
+        if codec is None:
+            raise UnreadableRecord("The delivery was stored by a push_codec that its channel does not have any more.")
+        return await codec.decode(cast("Mapping[str, object]", envelope))
+    try:
+        echo = cast("Mapping[str, object] | None", stored["echo"])
+        kept = cast("Mapping[str, object]", stored["answer"])
+        live = cast("HostedRunResult[TargetResult] | None", kept.get(_OBJECT))
+        answer = decode_result(kept, types=output_types) if live is None else live
+        return answer, None if echo is None else decode_result(echo)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UnreadableRecord(DAMAGED) from error

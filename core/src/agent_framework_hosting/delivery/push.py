@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from ..errors import PermanentPushError, RetryLater, UncertainSend
+from ..errors import PermanentPushError, RetryLater, UncertainSend, UnreadableRecord
 from ..model.identity import ChannelIdentity
 from ..model.result import ChannelResponseContext, HostedRunResult, TargetResult, result_text
 from ..plugins.manager import PluginManager
@@ -15,7 +16,11 @@ from .outbox import Delivery, decode_delivery, destination_of
 
 logger = logging.getLogger(__name__)
 
-_UNCERTAIN_NAMES = frozenset({"ReadTimeout", "WriteTimeout", "ReadError", "WriteError", "RemoteProtocolError"})
+MOST_LIVE_REPLIES = 1000
+_UNCERTAIN = (TimeoutError, ConnectionResetError, ConnectionAbortedError, BrokenPipeError, EOFError)
+_UNCERTAIN_NAMES = frozenset(
+    {"ReadTimeout", "WriteTimeout", "ReadError", "WriteError", "RemoteProtocolError", "ServerDisconnectedError"}
+)
 
 
 class PushHandler:
@@ -24,19 +29,17 @@ class PushHandler:
     def __init__(self, plugins: PluginManager, output_types: Sequence[type]) -> None:
         self._plugins = plugins
         self._output_types = output_types
-        self._live: dict[str, LiveReply] = {}
+        self._live: OrderedDict[str, LiveReply] = OrderedDict()
 
     def attach(self, task_id: str, live: LiveReply) -> None:
         """Let ``live`` finish the delivery ``task_id`` instead of a push, as long as this process lives."""
         self._live[task_id] = live
+        if len(self._live) > MOST_LIVE_REPLIES:  # those of dead letters, kept for a replay
+            self._live.popitem(last=False)
 
     async def __call__(self, task: DurableTask) -> object:
         """Deliver one record and return the platform's receipt."""
-        name = destination_of(task.payload).channel
-        if not self._plugins.can_push(name):
-            raise PermanentPushError(f"No enabled channel {name!r} can push; enable it, then replay the delivery.")
-        codec = self._plugins.channel(name).push_codec
-        delivery = await decode_delivery(task.payload, codec, self._output_types)
+        delivery = await self._load(task.payload)
         if delivery.echo is not None and not delivery.echo_done:
             await self._echo(delivery, delivery.echo)
             await task.checkpoint({**task.payload, "echo_done": True})
@@ -51,6 +54,16 @@ class PushHandler:
             raise
         self._live.pop(task.task_id, None)
         return receipt
+
+    async def _load(self, payload: Mapping[str, object]) -> Delivery:
+        """Restore a delivery. What no further attempt could read is a dead letter at once."""
+        try:
+            name = destination_of(payload).channel
+            if not self._plugins.can_push(name):
+                raise PermanentPushError(f"No enabled channel {name!r} can push; enable it, then replay the delivery.")
+            return await decode_delivery(payload, self._plugins.channel(name).push_codec, self._output_types)
+        except UnreadableRecord as error:
+            raise PermanentPushError(str(error)) from error
 
     async def _deliver(self, task_id: str, delivery: Delivery, answer: HostedRunResult[TargetResult]) -> str | None:
         live = self._live.get(task_id)
@@ -85,15 +98,18 @@ class PushHandler:
 def is_uncertain(error: BaseException) -> bool:
     """Whether a failed send may have reached the platform all the same.
 
-    Time-outs and broken reads happen after bytes were sent, and a 5xx may follow the effect. HTTP clients are told by
-    the shape of their errors (``error.response.status_code``) and class names, so the core needs none of them.
+    Time-outs and broken connections happen after bytes were sent, and a 5xx may follow the effect. HTTP clients are
+    told by the shape of their errors (``error.response.status_code``, ``error.status``) and class names, so the core
+    needs none of them. An error that a channel raised ``from`` such an error counts as that one.
     """
-    if isinstance(error, TimeoutError):
+    if isinstance(error, _UNCERTAIN):
         return True
-    status = getattr(getattr(error, "response", None), "status_code", None)
+    status = getattr(getattr(error, "response", None), "status_code", getattr(error, "status", None))
     if isinstance(status, int):
         return status >= 500
-    return any(cls.__name__ in _UNCERTAIN_NAMES for cls in type(error).__mro__)
+    if any(cls.__name__ in _UNCERTAIN_NAMES for cls in type(error).__mro__):
+        return True
+    return error.__cause__ is not None and is_uncertain(error.__cause__)
 
 
 def _fields(identity: ChannelIdentity, error: Exception) -> dict[str, object]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from ..errors import UnreadableRecord
+from ..hookspecs import Channel
+from ..model.durable import DurableTaskPayloadMode
 from ..plugins.manager import PluginManager
 from ..ports import DurableTaskRunner, LiveReply, PreparedTask, TransactionalTaskRunner, Write
 from ..tasks.inprocess import InProcessTaskRunner
@@ -16,19 +20,31 @@ from .push import PushHandler
 
 logger = logging.getLogger(__name__)
 
+RECONCILE_SECONDS = 30.0
+
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """Deliveries ready to go: commit ``writes``, then ``Outbox.start``. ``failed`` counts those that could not be."""
+    """Deliveries ready to go: commit ``writes``, then ``Outbox.start``. ``faults`` says why the others could not be."""
 
     prepared: tuple[PreparedTask, ...] = ()
     task_ids: tuple[str, ...] = ()
-    failed: int = 0
+    faults: tuple[Exception, ...] = ()
+    lost_origin: bool = False
 
     @property
     def writes(self) -> tuple[Write, ...]:
         """The records of the deliveries; empty when the runner keeps its own."""
         return tuple(task.write for task in self.prepared)
+
+    def joined(self, other: Staged) -> Staged:
+        """Return the deliveries of both."""
+        return Staged(
+            (*self.prepared, *other.prepared),
+            (*self.task_ids, *other.task_ids),
+            (*self.faults, *other.faults),
+            self.lost_origin or other.lost_origin,
+        )
 
 
 NOTHING_STAGED = Staged()
@@ -61,19 +77,20 @@ class Outbox:
             return NOTHING_STAGED
         prepared: list[PreparedTask] = []
         task_ids: list[str] = []
+        faults: list[Exception] = []
+        lost_origin = False
         for delivery in deliveries:
             try:
                 task_id = await self._stage_one(delivery, prepared)
             except Exception as error:
-                logger.exception(
-                    "A delivery could not be scheduled",
-                    extra={"channel": delivery.destination.channel, "error": type(error).__name__},
-                )
+                logger.exception("A delivery could not be scheduled", extra={"channel": delivery.destination.channel})
+                faults.append(error)
+                lost_origin = lost_origin or delivery.originating
                 continue
             task_ids.append(task_id)
             if live is not None and delivery.originating:
                 self._handler.attach(task_id, live)
-        return Staged(tuple(prepared), tuple(task_ids), len(deliveries) - len(task_ids))
+        return Staged(tuple(prepared), tuple(task_ids), tuple(faults), lost_origin)
 
     def start(self, staged: Staged) -> None:
         """Begin to try what was staged and committed."""
@@ -83,7 +100,8 @@ class Outbox:
 
     async def _stage_one(self, delivery: Delivery, prepared: list[PreparedTask]) -> str:
         channel = self._plugins.channel(delivery.destination.channel)
-        payload = await encode_delivery(delivery, channel.push_codec)
+        objects = self._runner.payload_mode is DurableTaskPayloadMode.OBJECT
+        payload = await encode_delivery(delivery, channel.push_codec, objects=objects)
         if self._transactional is not None:
             task = self._transactional.prepare(PUSH_TASK, payload)
             prepared.append(task)
@@ -91,12 +109,19 @@ class Outbox:
         return (await self._runner.schedule(PUSH_TASK, payload)).task_id
 
     def _on_uncertain(self, payload: Mapping[str, object]) -> Literal["retry", "unknown"]:
-        name = destination_of(payload).channel
-        return self._plugins.channel(name).on_uncertain_send if self._plugins.knows(name) else "unknown"
+        channel = self._owner(payload)
+        return "unknown" if channel is None else channel.on_uncertain_send
 
     async def _reconcile(self, record: TaskRecord) -> Literal["sent", "not_sent"] | None:
-        payload = record.payload or {}
-        name = destination_of(payload).channel
-        if not self._plugins.knows(name):
+        channel = self._owner(record.payload)
+        if channel is None:
             return None
-        return await self._plugins.channel(name).reconcile({**record.to_dict(), "payload": payload})
+        async with asyncio.timeout(RECONCILE_SECONDS):
+            return await channel.reconcile(record.to_dict())
+
+    def _owner(self, payload: Mapping[str, object]) -> Channel | None:
+        try:
+            name = destination_of(payload).channel
+        except UnreadableRecord:
+            return None
+        return self._plugins.channel(name) if self._plugins.knows(name) else None

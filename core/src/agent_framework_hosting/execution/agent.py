@@ -25,6 +25,7 @@ class AgentExecution:
     """Run an ``Agent``, or anything with its ``run``; options and session go where the signature takes them."""
 
     output_types: Sequence[type] = ()
+    unstorable_types: Sequence[type] = ()
 
     def __init__(self, agent: object) -> None:
         """Look at the agent once and give it the host's context provider."""

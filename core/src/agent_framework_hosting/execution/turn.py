@@ -41,6 +41,11 @@ class Execution(Protocol):
         """The classes this target may put into a result, for ``decode_result``."""
         ...
 
+    @property
+    def unstorable_types(self) -> Sequence[type]:
+        """The classes this target may put into a result that ``encode_result`` refuses."""
+        ...
+
     def new_session(self, session_id: str) -> AgentSession | None:
         """Return a new conversation's session, or None when the target takes none."""
         ...

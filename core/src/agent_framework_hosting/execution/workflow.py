@@ -25,6 +25,7 @@ from .instances import Instances
 from .paused import Memory, Resumption
 from .pending import Questions, answers_in
 from .pull import stream_of
+from .storable import unstorable_classes
 from .stream import event_updates
 from .teardown import log_teardown, teardown
 from .turn import TurnInput
@@ -41,6 +42,7 @@ class WorkflowExecution:
     def __init__(self, instances: Instances, checkpoints: Checkpoints | None) -> None:
         self._memory = Memory(instances, checkpoints)
         self.output_types: Sequence[type] = declared_classes(instances.sample)
+        self.unstorable_types: Sequence[type] = unstorable_classes(instances.sample)
 
     def new_session(self, session_id: str) -> AgentSession | None:
         """Return a session: the workflow does not use it, the host knows the conversation's threads by it."""

@@ -1,38 +1,33 @@
-"""Turns no wire waits for: run in their lane after the 200, shown while they run, recovered after a crash."""
+"""Turns no wire waits for: run in their lane after the 200, and shown while they run."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Literal, TypeAlias
 
 from ..delivery.codec import decode_request
-from ..delivery.journal import TurnRecord
+from ..errors import TargetInputError
 from ..model.result import HostedRunResult, TargetResult
-from ..model.verdict import Allowed
+from ..model.target import ResponseTargetKind
 from ..ports import LiveReply
-from ..sessions.scope import conversation_of
+from .endings import FAILED_NOTICE, INTERRUPTED_NOTICE
+from .finishing import to_the_end
 from .gathering import Gathering
+from .outlast import outlast
 from .preview import Preview
-from .steps import Steps
+from .steps import TOOK_TOO_LONG, Steps
 from .turn import Turn, TurnRefused
 
 logger = logging.getLogger(__name__)
 
-OnInterrupted: TypeAlias = Literal["apologise", "rerun"]
-RERUN_LIMIT = 3
-
-FAILED_NOTICE = "Sorry, something went wrong while I worked on your message. Please try again."
 STOPPED_NOTICE = "Stopped."
-INTERRUPTED_NOTICE = "Sorry, I was interrupted while I worked on your last message. Please send it again."
 
 
 class Deferred:
     """Run deferred turns and see each to a visible end."""
 
-    def __init__(self, steps: Steps, *, on_interrupted: OnInterrupted = "apologise") -> None:
+    def __init__(self, steps: Steps) -> None:
         self._steps = steps
-        self._on_interrupted = on_interrupted
         self._tasks: dict[asyncio.Task[None], Turn] = {}
         self._gathering = Gathering(self._run_together)
 
@@ -45,24 +40,33 @@ class Deferred:
         turn.deferred = True
         self._gathering.add(turn, self._steps.parts.plugins.channel(turn.request.channel).settle(turn.request))
 
+    def adopt(self, turn: Turn) -> bool:
+        """Take over a turn whose wire cannot wait for it any more; say whether it will be answered.
+
+        What is in the journal and had not started is run, where its answer can be delivered. Anything else stays.
+        """
+        parts, record = self._steps.parts, turn.record
+        if turn.ended or record is None or record.status != "admitted" or not self._can_be_delivered(turn):
+            return False
+        turn.ended = True  # from here on it is the other's
+        request = decode_request(record.request)  # as it was before any hook
+        place = parts.lanes.reserve(turn.conversation.lane, limited=False)
+        again = Turn(turn.id, request, turn.person, turn.conversation, place, turn.active, record, turn.continuation)
+        self.start(again)
+        return True
+
     async def stop(self, lane: str) -> int:
         """Cancel the turns that wait or run in a lane; each ends unanswered. Return how many there were."""
         self._gathering.flush(lane)
-        stopped = [task for task, turn in self._tasks.items() if turn.conversation.lane == lane]
-        for task in stopped:
-            self._tasks[task].stopped = True
+        stopped = {task: turn for task, turn in self._tasks.items() if turn.conversation.lane == lane}
+        for task, turn in stopped.items():
+            turn.stopped = True
             task.cancel()
         if stopped:
             await asyncio.wait(stopped)
+        for turn in stopped.values():  # one that had not begun has not ended by itself
+            await self._steps.endings.abandon(turn)
         return len(stopped)
-
-    async def recover(self) -> int:
-        """Take up what a crash left: run what had not started, apologise for what was cut off, or run it again."""
-        taken = 0
-        async for record in self._steps.parts.journal.unfinished():
-            await self._take_up(record)
-            taken += 1
-        return taken
 
     async def drain(self, grace_seconds: float) -> None:
         """Let turns finish for a while, then cancel them; a durable journal takes them up at the next start."""
@@ -77,23 +81,19 @@ class Deferred:
     async def _work(self, turn: Turn) -> None:
         steps, live = self._steps, None
         try:
+            self._merge(turn)
             await steps.run_hooks(turn)
             await steps.enter(turn)
             await steps.plan(turn)
-            await steps.started(turn)
-            if turn.plan.here:
-                live = steps.parts.plugins.channel(turn.request.channel).live_reply(turn.request)
+            await outlast(lambda: steps.endings.started(turn))
+            live = self._live_reply(turn)
             result = await self._run(turn, live)
-            await steps.commit(turn, result, live)
+            await steps.endings.commit(turn, result, live)
         except asyncio.CancelledError:
-            if not turn.stopped:
-                raise
-            await steps.abandon(turn, STOPPED_NOTICE if live else None, live)
-        except TurnRefused as refusal:
-            await steps.abandon(turn, str(refusal.outcome.to_public_dict().get("message", FAILED_NOTICE)), live)
-        except Exception:
-            logger.exception("A turn failed", extra={"channel": turn.request.channel, "turn": turn.id})
-            await steps.abandon(turn, FAILED_NOTICE, live)
+            await self._cancelled(turn, live)
+            raise
+        except Exception as error:
+            await steps.endings.abandon(turn, self._notice(turn, error), live)
         finally:
             turn.close()
 
@@ -107,46 +107,52 @@ class Deferred:
                     preview.feed(update.text)
             return await stream.get_final_response()
 
-    async def _take_up(self, record: TurnRecord) -> None:
-        parts = self._steps.parts
-        request = decode_request(record.request)
-        person = record.isolation_key or None
-        known = parts.plugins.knows(record.channel)
-        scope = parts.plugins.channel(record.channel).conversation_scope if known else None
-        conversation = conversation_of(request, person, scope)
-        place = parts.lanes.reserve(conversation.lane, limited=False)
-        turn = Turn(record.turn_id, request, person, conversation, place, record=record, deferred=True)
-        verdict = await parts.gate.authorize_request(request) if known else None
-        if verdict is None:
-            await self._give_up(turn, None)
-        elif not isinstance(verdict, Allowed):
-            await self._give_up(turn, str(verdict.to_public_dict()["message"]))
-        elif record.status == "running" and (self._on_interrupted == "apologise" or record.runs >= RERUN_LIMIT):
-            await self._give_up(turn, INTERRUPTED_NOTICE)
-        else:
-            self.start(turn)
-
-    async def _give_up(self, turn: Turn, notice: str | None) -> None:
+    def _live_reply(self, turn: Turn) -> LiveReply | None:
+        if not turn.plan.here:
+            return None
         try:
-            await self._steps.abandon(turn, notice)
-        finally:
-            turn.close()
+            return self._steps.parts.plugins.channel(turn.request.channel).live_reply(turn.request)
+        except Exception:
+            logger.exception("A live reply could not be made; the answer is pushed", extra={"turn": turn.id})
+            return None
+
+    async def _cancelled(self, turn: Turn, live: LiveReply | None) -> None:
+        """End what the speaker called off, and what no later process can take up."""
+        if turn.stopped:
+            await self._steps.endings.abandon(turn, STOPPED_NOTICE if live else None, live)
+        elif not self._steps.parts.journal.durable:
+            await to_the_end(self._steps.endings.abandon(turn, INTERRUPTED_NOTICE, live))
+
+    def _notice(self, turn: Turn, error: Exception) -> str:
+        if isinstance(error, TurnRefused):
+            return str(error.outcome.to_public_dict().get("message", FAILED_NOTICE))
+        if isinstance(error, TargetInputError):
+            return str(error)
+        logger.error("A turn failed", extra={"channel": turn.request.channel, "turn": turn.id}, exc_info=error)
+        return TOOK_TOO_LONG.message if isinstance(error, TimeoutError) else FAILED_NOTICE
+
+    def _can_be_delivered(self, turn: Turn) -> bool:
+        request = turn.request
+        if turn.token is not None or request.response_target.kind is not ResponseTargetKind.ORIGINATING:
+            return True
+        return request.identity is not None and self._steps.parts.plugins.can_push(request.channel)
 
     def _run_together(self, turns: list[Turn]) -> None:
         first, *rest = turns
-        task = asyncio.get_running_loop().create_task(self._together(first, rest))
+        first.companions = tuple(rest)
+        task = asyncio.get_running_loop().create_task(self._work(first))
         self._tasks[task] = first
-        task.add_done_callback(self._tasks.pop)
+        task.add_done_callback(lambda _: self._over(task, turns))
 
-    async def _together(self, first: Turn, rest: list[Turn]) -> None:
-        """Let the first turn speak for all; the others end with it, answered by the same answer."""
-        if rest:
-            channel = self._steps.parts.plugins.channel(first.request.channel)
-            first.request = channel.merge([first.request, *(turn.request for turn in rest)])
-        try:
-            await self._work(first)
-        finally:
-            for turn in rest:
-                turn.close()
-        for turn in rest:
-            await self._steps.end_with(turn, first)
+    def _over(self, task: asyncio.Task[None], turns: list[Turn]) -> None:
+        del self._tasks[task]
+        for turn in turns:  # a task that is cancelled before its first step has not given anything back
+            turn.close()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("A turn could not be ended; a restart takes it up", exc_info=error)
+
+    def _merge(self, turn: Turn) -> None:
+        """Let a turn speak for its companions; they end with it, answered by the same answer."""
+        if turn.companions:
+            channel = self._steps.parts.plugins.channel(turn.request.channel)
+            turn.request = channel.merge([turn.request, *(each.request for each in turn.companions)])

@@ -54,7 +54,7 @@ async def _as_it_comes(
             async for update in updates:
                 yield update
         result = await running.get_final_response()
-    await steps.commit(turn, result)
+    await steps.endings.commit(turn, result)
     ended.append(result)
 
 
@@ -63,7 +63,7 @@ async def _shaped(
 ) -> AsyncIterator[AgentResponseUpdate]:
     """Hold the answer back until the response hooks have seen all of it: no piece of it goes out unshaped."""
     result = await steps.execute(turn)
-    await steps.commit(turn, result)
+    await steps.endings.commit(turn, result)
     shown = await steps.shown(turn, result)
     for update in updates_of(shown):
         changed = await transformed(update, steps.transforms(turn))
@@ -74,13 +74,13 @@ async def _shaped(
 
 async def _let_go(steps: Steps, turn: Turn) -> None:
     turn.close()
-    if turn.record is not None and not turn.ended:
-        await to_the_end(steps.abandon(turn))
+    if not turn.ended:
+        await to_the_end(steps.endings.abandon(turn))
 
 
 def _dropped(loop: asyncio.AbstractEventLoop, steps: Steps, turn: Turn) -> None:
     """Let go of a turn whose stream nobody holds any more, from whichever thread noticed."""
-    if not loop.is_closed() and not (turn.place.left and (turn.record is None or turn.ended)):
+    if not loop.is_closed() and not (turn.place.left and turn.ended):
         loop.call_soon_threadsafe(lambda: loop.create_task(to_the_end(_let_go(steps, turn))))
 
 

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ..delivery.continuations import Continuation
 from ..delivery.journal import TurnRecord
 from ..delivery.plan import Plan
 from ..model.identity import ChannelIdentity
@@ -35,8 +36,9 @@ class Turn:
 
     ``person`` is the isolation key the gate allowed (None: anonymous). ``active`` is the person's most recent other
     address before this turn. ``record`` is the journal's entry, if there is one. ``deferred`` says that no wire waits:
-    the origin gets its answer as a delivery. ``delivers`` is False when the caller will deliver by itself. ``ended``
-    and ``answered`` say what the journal knows of how it came out, ``stopped`` that the speaker called it off.
+    the origin gets its answer as a delivery. ``delivers`` is False when the caller will deliver by itself.
+    ``companions`` are the turns this one speaks for. ``ended`` says that its end is being committed or was,
+    ``stopped`` that the speaker called it off.
     """
 
     id: str
@@ -46,18 +48,19 @@ class Turn:
     place: LanePlace
     active: ChannelIdentity | None = None
     record: TurnRecord | None = None
+    continuation: Continuation | None = None
     session: AgentSession | None = None
     plan: Plan = field(default=HERE)
     deferred: bool = False
     delivers: bool = True
+    companions: tuple[Turn, ...] = ()
     ended: bool = False
-    answered: bool = False
     stopped: bool = False
 
     @property
     def token(self) -> str | None:
         """The continuation token of a background run."""
-        return None if self.record is None else self.record.token
+        return None if self.continuation is None else self.continuation.token
 
     @property
     def shows_here(self) -> bool:

@@ -1,0 +1,109 @@
+"""Take up what an earlier process left: run what had not started, apologise for what was cut off, or run it again."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Literal, TypeAlias
+
+from ..delivery.codec import decode_identity, decode_request
+from ..delivery.journal import TurnRecord
+from ..model.request import ChannelRequest
+from ..model.verdict import Allowed
+from ..sessions.scope import conversation_of
+from .endings import INTERRUPTED_NOTICE
+from .steps import Steps
+from .turn import Turn
+
+logger = logging.getLogger(__name__)
+
+OnInterrupted: TypeAlias = Literal["apologise", "rerun"]
+RERUN_LIMIT = 3
+GONE_CHANNEL = "The channel of this message is not enabled any more."
+
+
+class Recovery:
+    """Find what is left, then take it up; ``run`` starts a turn in its lane.
+
+    Finding comes before anything new is admitted, so that what is older keeps its place in the lanes.
+    """
+
+    def __init__(self, steps: Steps, run: Callable[[Turn], None], *, on_interrupted: OnInterrupted) -> None:
+        self._steps = steps
+        self._run = run
+        self._on_interrupted = on_interrupted
+        self._found: list[Turn] = []
+
+    async def find(self) -> None:
+        """Read what is left and reserve its places. What cannot be read is set aside and named in the log."""
+        parts = self._steps.parts
+        await parts.continuations.load()
+        async for record in parts.journal.unfinished():
+            try:
+                turn = await self._restored(record)
+            except Exception as error:  # whatever a damaged record holds, the host starts
+                await parts.journal.set_aside(record.turn_id, f"{type(error).__name__} while it was read.")
+                continue
+            parts.journal.counters.accepted += 1
+            self._found.append(turn)
+
+    def let_go(self) -> None:
+        """Give the reserved places back; the turns stay as they are for the next start."""
+        while self._found:
+            self._found.pop().close()
+
+    async def take_up(self) -> int:
+        """Decide about each turn again and see to it; return how many there were."""
+        found, self._found = self._found, []
+        for turn in found:
+            try:
+                await self._take_up(turn)
+            except Exception:
+                logger.exception("A turn could not be taken up; the next start will try again", extra={"turn": turn.id})
+                turn.close()
+        return len(found)
+
+    async def _restored(self, record: TurnRecord) -> Turn:
+        parts, request = self._steps.parts, decode_request(record.request)
+        person = record.isolation_key or None
+        scope = (
+            parts.plugins.channel(record.channel).conversation_scope if parts.plugins.knows(record.channel) else None
+        )
+        conversation = conversation_of(request, person, scope)
+        active = None if record.active is None else decode_identity(record.active)
+        run = None if record.token is None else await parts.continuations.get(record.token)
+        place = parts.lanes.reserve(conversation.lane, limited=False)
+        return Turn(
+            record.turn_id, request, person, conversation, place, active, record, continuation=run, deferred=True
+        )
+
+    async def _take_up(self, turn: Turn) -> None:
+        refusal = await self._refusal(turn)
+        if refusal is None and self._may_run(turn):
+            self._run(turn)
+            return
+        try:
+            await self._steps.endings.abandon(turn, INTERRUPTED_NOTICE if refusal is None else refusal)
+        finally:
+            turn.close()
+
+    async def _refusal(self, turn: Turn) -> str | None:
+        """Ask the gate again: whoever was shut out meanwhile is not served."""
+        parts, request = self._steps.parts, turn.request
+        if not parts.plugins.knows(request.channel):
+            logger.error("A message was lost: its channel is not enabled", extra=_fields(turn.id, request))
+            return GONE_CHANNEL
+        verdict = await parts.gate.authorize_request(request)
+        if isinstance(verdict, Allowed):
+            turn.person = verdict.isolation_key or None
+            return None
+        return str(verdict.to_public_dict()["message"])
+
+    def _may_run(self, turn: Turn) -> bool:
+        if turn.record is None or turn.record.status == "admitted":
+            return True
+        return self._on_interrupted == "rerun" and turn.record.runs < RERUN_LIMIT
+
+
+def _fields(turn_id: str, request: ChannelRequest) -> dict[str, object]:
+    return {"turn": turn_id, "channel": request.channel}
