@@ -63,7 +63,8 @@ class Call:
         """
         pieces: list[bytes] = []
         size, more = 0, True
-        declared = int(self.headers.get(b"content-length", b"-1"))
+        length = self.headers.get(b"content-length", b"")
+        declared = int(length) if length.isdigit() else -1
         while more and size != declared:  # the message that only says "no more" need not be waited for
             message = await self.receive()
             if message["type"] != "http.request":

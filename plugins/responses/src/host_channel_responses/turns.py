@@ -27,7 +27,7 @@ from .agent_options import agent_options
 from .config import ResponsesOptions
 from .continuation import Continuation, continuation_of, unknown_approval
 from .encoding import Json, encode
-from .errors import WireError, agent_failed
+from .errors import WireError, agent_failed, not_found
 from .events import Event
 from .ids import OUTPUT, item_ids
 from .messages import messages_of
@@ -85,6 +85,8 @@ class Turns:
         """Check a request against what it continues; raises ``WireError``. Nothing is run."""
         if self.options.known_models_only and turn.model not in (None, self.model):
             raise WireError(404, f"The model {turn.model} does not exist here.", code="model_not_found", param="model")
+        if turn.conversation is not None:  # there are none here: every id is an unknown one
+            raise not_found("The conversation was", "conversation")
         place = await continuation_of(
             turn,
             self.records,
