@@ -64,11 +64,15 @@ class AgentFrameworkHost:
         from .assembly.options import HostOptions  # noqa: PLC0415 - what a running host needs is heavier than this door
         from .assembly.wire import wire  # noqa: PLC0415 - as above
         from .config import HostConfig, load_config  # noqa: PLC0415 - as above
+        from .plugins.discovery import load_channel_class  # noqa: PLC0415 - as above
 
         if isinstance(channels, str):
             raise TypeError(f"channels must be a sequence, for example channels=[{channels!r}].")
         names = [each for each in channels if isinstance(each, str)]
-        loaded = config if isinstance(config, HostConfig) else load_config(config, enabled=names)
+        if isinstance(config, HostConfig):
+            loaded = config
+        else:
+            loaded = load_config(config, enabled=names, channel_class=load_channel_class)
         self._app: Starlette | None = None
         self._members: Sequence[Member] = ()
         self._parts: Parts = wire(
@@ -97,12 +101,19 @@ class AgentFrameworkHost:
         Raises ``HostConfigurationError`` when the file names no target or no channel.
         """
         from .config import load_config, resolve_target  # noqa: PLC0415 - only this way of building needs it
+        from .plugins.discovery import load_channel_class  # noqa: PLC0415 - as above
 
-        loaded = load_config(path)
+        loaded = load_config(path, channel_class=load_channel_class)
         if loaded.target is None:
             raise HostConfigurationError(f'{loaded.origin.label}: names no target; add: target = "module:attribute"')
-        target = cast("Target", resolve_target(loaded.target, directory=loaded.origin.directory))
-        return cls(target, channels=list(loaded.channels), config=loaded)
+        if not loaded.channels:
+            raise HostConfigurationError(f"{loaded.origin.label}: no channel is enabled; add [channels.responses]")
+        target = resolve_target(loaded.target, directory=loaded.origin.directory)
+        if isinstance(target, AgentFrameworkHost):
+            raise HostConfigurationError(
+                f"{loaded.origin.label}: target {loaded.target!r} is a host already; name the agent or workflow."
+            )
+        return cls(cast("Target", target), channels=list(loaded.channels), config=loaded)
 
     # What it is made of
 
