@@ -1,4 +1,4 @@
-"""What ``/readiness`` says: each channel's state, the stores', and how many accepted turns are still under way."""
+"""What ``/readiness`` says: each channel's state, the stores', and what became of turns and deliveries."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 
 from ..delivery.journal import Journal
 from ..hookspecs import Channel
-from ..ports import Store
+from ..ports import DurableTaskRunner, Store
+from ..tasks.inprocess import InProcessTaskRunner
 
 logger = logging.getLogger(__name__)
 
@@ -18,10 +19,13 @@ CHECK_SECONDS = 5.0
 class Readiness:
     """Probe channels and stores; nothing here changes anything."""
 
-    def __init__(self, channels: Sequence[Channel], stores: Sequence[Store], journal: Journal) -> None:
+    def __init__(
+        self, channels: Sequence[Channel], stores: Sequence[Store], journal: Journal, runner: DurableTaskRunner
+    ) -> None:
         self._channels = channels
         self._stores = stores
         self._journal = journal
+        self._runner = runner
         self.running = False
 
     async def __call__(self) -> tuple[bool, Mapping[str, object]]:
@@ -41,6 +45,7 @@ class Readiness:
                 "failed": counters.failed,
                 "open": counters.accepted - counters.answered - counters.failed,
             },
+            "deliveries": self._runner.counts() if isinstance(self._runner, InProcessTaskRunner) else {},
         }
         return self.running and not store_faults and not any(faults), state
 

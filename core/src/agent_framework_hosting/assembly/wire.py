@@ -144,7 +144,7 @@ def wire(options: HostOptions) -> Parts:
         notify=notify,
     )
     stores = (store, runner_store)
-    readiness = Readiness(plugins.channels, stores, journal)
+    readiness = Readiness(plugins.channels, stores, journal, runner)
     commands = Commands(inbound, gate, linking, reset_session)
 
     def context_of(channel: Channel) -> HostChannelContext:

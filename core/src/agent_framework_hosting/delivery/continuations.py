@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import cast
 
 from ..errors import PushPayloadNotSerializable, UnreadableRecord
 from ..execution.codec import encode_result
@@ -44,9 +45,17 @@ class Continuation:
             status=self.status,
             created_at=datetime.fromtimestamp(self.created_at, UTC),
             completed_at=None if self.completed_at is None else datetime.fromtimestamp(self.completed_at, UTC),
-            result=self.result,
+            result=None if self.result is None else _public_result(self.result),
             error=self.error,
         )
+
+
+def _public_result(stored: dict[str, object]) -> dict[str, object]:
+    """Return an answer's own ``to_dict()``; of a workflow's the outputs, the open questions and the final state."""
+    answer = stored.get("agent")
+    if isinstance(answer, dict):
+        return {"type": "agent_response", **cast("dict[str, object]", answer)}
+    return cast("dict[str, object]", stored.get("workflow", {}))
 
 
 _codec = RecordCodec("continuation", 1, Continuation)

@@ -68,7 +68,8 @@ ContinuationStatus: TypeAlias = Literal["queued", "running", "completed", "faile
 class ContinuationToken:
     """Follow one background run; ``token`` is opaque and URL-safe.
 
-    ``result`` is the answer's ``to_dict()`` form once completed; ``error`` is a text safe to show once failed.
+    ``result`` is the answer's ``to_dict()`` once completed (a workflow's: outputs, questions and final state); ``error``
+    is a text safe to show once failed.
     """
 
     token: str

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import time
 import weakref
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
@@ -13,7 +15,10 @@ from ..ports import Delete, Put, Store, Write
 if TYPE_CHECKING:
     from agent_framework import AgentSession
 
+logger = logging.getLogger(__name__)
+
 SNAPSHOTS = "snapshots"
+UNREADABLE_SNAPSHOTS = "snapshots.unreadable"
 RESETS = "resets"
 _SEPARATOR = "\x1f"
 
@@ -92,8 +97,8 @@ class Sessions:
         self._drop(name)
         writes: list[Write] = [Delete(SNAPSHOTS, name)]
         if key is None:
-            resets = int(await self._store.get(RESETS, isolation_key) or 0) + 1
-            writes.append(Put(RESETS, isolation_key, str(resets)))
+            resets = await self._store.get(RESETS, isolation_key) or "0"
+            writes.append(Put(RESETS, isolation_key, str(int(resets) + 1 if resets.isdecimal() else time.time_ns())))
         await self._store.commit(writes)
 
     async def forget(self, isolation_key: str) -> None:
@@ -119,7 +124,12 @@ class Sessions:
             return None
         from agent_framework import AgentSession  # noqa: PLC0415 - heavy, and only needed for stored sessions
 
-        return AgentSession.from_dict(json.loads(text))
+        try:
+            return AgentSession.from_dict(json.loads(text))
+        except Exception as error:  # whatever a damaged snapshot holds, its owner can go on
+            logger.warning("A session's snapshot was set aside: it cannot be read (%s)", type(error).__name__)
+            await self._store.commit([Put(UNREADABLE_SNAPSHOTS, name, text), Delete(SNAPSHOTS, name)])
+            return None
 
     async def _session_id(self, isolation_key: str, key: str | None) -> str:
         if key is not None:

@@ -12,6 +12,7 @@ from ..ports import LiveReply
 logger = logging.getLogger(__name__)
 
 LAST_UPDATE_SECONDS = 5.0
+AFTER_CANCEL_SECONDS = 1.0
 
 
 class Preview:
@@ -39,6 +40,7 @@ class Preview:
             _, late = await asyncio.wait([self._pump], timeout=LAST_UPDATE_SECONDS)
             for pump in late:
                 pump.cancel()
+                await asyncio.wait([pump], timeout=AFTER_CANCEL_SECONDS)
 
     def feed(self, text: str) -> None:
         """Add text; frames are never queued."""
