@@ -24,13 +24,12 @@ from agent_framework import (
     Message,
     ResponseStream,
 )
-from agent_framework_hosting import AgentFrameworkHost
-from host_channel_responses import ResponsesChannel
 from hypercorn.asyncio import serve as hypercorn_serve
 from hypercorn.config import Config
 from openai import AsyncOpenAI
 
-Step = "str | Content | AgentResponseUpdate | Exception | asyncio.Event | Callable[[], Awaitable[None]]"
+from agent_framework_hosting import AgentFrameworkHost
+from host_channel_responses import ResponsesChannel
 
 
 @dataclass
@@ -212,15 +211,17 @@ def raw_stream() -> Callable[..., Awaitable[bytes]]:
     return read_raw_stream
 
 
-class StreamFault(AssertionError):
+class StreamFault(AssertionError):  # noqa: N818 - reads as the condition it names
     """A stream breaks a rule of the wire."""
 
 
 RESPONSE_KEYS = frozenset(
-    "id object created_at completed_at status background error incomplete_details instructions max_output_tokens "
-    "max_tool_calls metadata model output parallel_tool_calls previous_response_id prompt_cache_key reasoning "
-    "safety_identifier service_tier store temperature text tool_choice tools top_logprobs top_p truncation usage user "
-    "presence_penalty frequency_penalty".split()
+    """
+    id object created_at completed_at status background error incomplete_details instructions max_output_tokens
+    max_tool_calls metadata model output parallel_tool_calls previous_response_id prompt_cache_key reasoning
+    safety_identifier service_tier store temperature text tool_choice tools top_logprobs top_p truncation usage user
+    presence_penalty frequency_penalty
+    """.split()  # noqa: SIM905 - a list of 31 quoted names reads worse
 )
 TERMINAL = {"response.completed", "response.incomplete", "response.failed"}
 

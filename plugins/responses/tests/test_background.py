@@ -7,9 +7,10 @@ import asyncio
 import httpx2
 import openai
 import pytest
+from openai import AsyncOpenAI
+
 from agent_framework_hosting import AgentFrameworkHost
 from host_channel_responses import ResponsesChannel
-from openai import AsyncOpenAI
 
 pytestmark = pytest.mark.anyio
 

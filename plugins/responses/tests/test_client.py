@@ -8,13 +8,15 @@ from collections.abc import AsyncIterator
 import httpx2
 import openai
 import pytest
-from agent_framework import Content
-from openai import AsyncOpenAI
-
-from agent_framework_hosting import AgentFrameworkHost
-from host_channel_responses import ResponsesChannel
+from agent_framework import AgentResponseUpdate, Content
 
 pytestmark = pytest.mark.anyio
+
+
+async def drained(stream) -> None:
+    async for _ in stream:
+        pass
+
 
 PIXEL = "data:image/png;base64,iVBORw0KGgo="
 KEYS = {"ann": "key-of-ann", "bob": "key-of-bob"}
@@ -28,9 +30,8 @@ async def test_create_whole_and_streaming(talking, chat_agent, raw_stream, check
         response = await client(path=path).responses.create(model="gpt", input="hello", metadata={"a": "b"})
         assert (response.output_text, response.status, response.model) == ("You said: hello", "completed", "gpt")
         assert response.metadata == {"a": "b"}
-        names = []
-        async for event in await client(path=path).responses.create(model="gpt", input="hello", stream=True):
-            names.append(event.type)
+        stream = await client(path=path).responses.create(model="gpt", input="hello", stream=True)
+        names = [event.type async for event in stream]
         assert (names[0], names[-1]) == ("response.created", "response.completed")
         events = check_stream(await raw_stream(client(path=path), input="hello"), usage=False)
         assert events[-1]["response"]["output"][0]["content"] == [
@@ -252,8 +253,7 @@ async def test_a_failing_agent_runs_once_and_says_nothing(talking, scripted, raw
         assert (last["status"], last["error"]["code"]) == ("failed", "server_error")
         assert last["output"][0]["status"] == "incomplete"
         with pytest.raises(openai.APIError):
-            async for _ in await made().responses.create(model="m", input="x", stream=True):
-                pass
+            await drained(await made().responses.create(model="m", input="x", stream=True))
         stored = await made().responses.retrieve(last["id"])
         assert stored.status == "failed"
 
@@ -265,9 +265,10 @@ async def test_a_failed_response_is_continued_from_the_state_before_it(talking, 
         first = await client.responses.create(model="m", input="one")
         agent.client.turns = [[Content.from_error(message="x")]]
         failing = await client.responses.create(model="m", input="two", previous_response_id=first.id, stream=True)
+        created = await anext(aiter(failing))
+        failed_id = created.response.id
         with pytest.raises(openai.APIError):
-            async for event in failing:
-                failed_id = event.response.id if event.type == "response.created" else failed_id
+            await drained(failing)
         assert (await client.responses.retrieve(failed_id)).status == "failed"
         third = await client.responses.create(model="m", input="three", previous_response_id=failed_id)
         assert third.output_text == "You said: one | three"
@@ -277,8 +278,6 @@ async def test_a_failed_response_is_continued_from_the_state_before_it(talking, 
 async def test_an_answer_that_was_cut_off_is_incomplete(
     talking, scripted, raw_stream, check_stream, reason, told
 ) -> None:
-    from agent_framework import AgentResponseUpdate
-
     cut = AgentResponseUpdate(
         contents=[Content.from_text("Hal")], role="assistant", message_id="m", finish_reason=reason
     )

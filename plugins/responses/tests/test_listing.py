@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import openai
 import pytest
-from host_channel_responses.errors import WireError
-from host_channel_responses.listing import page_of
 from hypothesis import given
 from hypothesis import strategies as st
+
+from host_channel_responses.errors import WireError
+from host_channel_responses.listing import page_of
 
 
 @given(st.integers(0, 30), st.integers(1, 100), st.sampled_from(["asc", "desc"]))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+
 from host_channel_responses.log import EventLog, LogGone
 
 pytestmark = pytest.mark.anyio

@@ -7,6 +7,7 @@ from dataclasses import replace
 import httpx2
 import pytest
 from agent_framework import AgentResponse, Message
+
 from agent_framework_hosting import (
     AgentFrameworkHost,
     ChannelConfigurationError,

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import SecretStr
+
 from host_channel_responses.errors import WireError
 from host_channel_responses.principals import Principals
-from pydantic import SecretStr
 
 
 def keyed(**keys: str) -> Principals:

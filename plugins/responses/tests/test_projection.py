@@ -16,6 +16,7 @@ from host_channel_responses.log import DONE, EventLog
 from host_channel_responses.projection import Projection, Shown
 
 CLIENT = frozenset({"lookup", "save"})
+FOR_CLIENT = Shown(functions=CLIENT)
 EVENT = TypeAdapter(ResponseStreamEvent)
 Check = Callable[..., list[dict]]
 
@@ -71,7 +72,7 @@ def without_ids(items: Sequence[dict]) -> list[dict]:
     return [{key: value for key, value in item.items() if key != "id"} for item in items]
 
 
-def both(updates: Sequence[AgentResponseUpdate], check: Check, shown: Shown = Shown(functions=CLIENT)) -> list[dict]:
+def both(updates: Sequence[AgentResponseUpdate], check: Check, shown: Shown = FOR_CLIENT) -> list[dict]:
     stream, _ = streamed(updates, shown, check)
     at_once = whole(updates, shown)
     assert without_ids(stream.output.items) == without_ids(at_once.output.items)

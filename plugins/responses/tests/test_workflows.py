@@ -16,9 +16,10 @@ from agent_framework import (
     handler,
     response_handler,
 )
+from openai import AsyncOpenAI
+
 from agent_framework_hosting import AgentFrameworkHost
 from host_channel_responses import ResponsesChannel
-from openai import AsyncOpenAI
 
 pytestmark = pytest.mark.anyio
 
@@ -103,9 +104,12 @@ async def test_a_yes_or_no_is_an_approval_and_survives_a_restart(serving, tmp_pa
     async def ask(**body: object):
         channel = ResponsesChannel()
         host = AgentFrameworkHost(flow(Deleter), channels=[channel], config={}, state_dir=tmp_path)
-        async with asyncio.timeout(20), serving(host.app) as url:
-            async with AsyncOpenAI(base_url=url, api_key="x", _strict_response_validation=True) as client:
-                return await final(client, stream=stream, **body)
+        async with (
+            asyncio.timeout(20),
+            serving(host.app) as url,
+            AsyncOpenAI(base_url=url, api_key="x", _strict_response_validation=True) as client,
+        ):
+            return await final(client, stream=stream, **body)
 
     asked = await ask(input="/a")
     (question,) = asked.output
