@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from agent_framework_hosting.errors import PermanentPushError, RetryLater
 from agent_framework_hosting.model.durable import TaskStatus
-from agent_framework_hosting.tasks.record import TaskRecord, task_codec
+from agent_framework_hosting.tasks.record import TaskRecord, Try, task_codec
 from agent_framework_hosting.tasks.transitions import (
     begun,
     cancelled,
@@ -42,12 +42,12 @@ def all_jitter() -> float:
 
 
 def test_an_attempt_counts_before_it_is_made() -> None:
-    record = begun(FRESH)
+    record = begun(FRESH, NOW)
     assert (record.attempts, record.in_attempt, record.status) == (1, True, "pending")
 
 
 def test_success_keeps_the_receipt_and_lets_the_payload_go() -> None:
-    record = succeeded(begun(FRESH), msgspec.Raw(b'"m1"'), NOW)
+    record = succeeded(begun(FRESH, NOW), msgspec.Raw(b'"m1"'), NOW)
     assert record.status == "succeeded"
     assert record.public_status is TaskStatus.SUCCEEDED
     assert (record.receipt, record.payload, record.finished, record.in_attempt) == ("m1", {}, NOW, False)
@@ -57,7 +57,7 @@ def test_failure_waits_until_the_attempts_are_used_up() -> None:
     record = FRESH
     pauses: list[float] = []
     while record.status == "pending":
-        record = failed(begun(record), OSError("down"), NOW, all_jitter)
+        record = failed(begun(record, NOW), OSError("down"), NOW, all_jitter)
         pauses.append(record.next_attempt - NOW)
     assert pauses[:2] == [1.0, 2.0]
     assert (record.status, record.attempts, record.last_error) == ("dead", 3, "OSError: down")
@@ -66,32 +66,43 @@ def test_failure_waits_until_the_attempts_are_used_up() -> None:
 
 
 def test_a_permanent_error_kills_at_once_and_a_pause_is_kept() -> None:
-    assert failed(begun(FRESH), PermanentPushError("gone"), NOW, all_jitter).status == "dead"
-    later = failed(begun(FRESH), RetryLater(30), NOW, all_jitter)
+    assert failed(begun(FRESH, NOW), PermanentPushError("gone"), NOW, all_jitter).status == "dead"
+    later = failed(begun(FRESH, NOW), RetryLater(30), NOW, all_jitter)
     assert (later.status, later.next_attempt) == ("pending", NOW + 30)
-    assert failed(begun(replace(FRESH, attempts=2)), RetryLater(30), NOW, all_jitter).status == "dead"
+    assert failed(begun(replace(FRESH, attempts=2), NOW), RetryLater(30), NOW, all_jitter).status == "dead"
+
+
+def test_each_attempt_is_noted_with_its_time_and_its_error() -> None:
+    first = failed(begun(FRESH, 1.0), OSError("down"), 2.0, all_jitter)
+    second = maybe_applied(begun(first, 3.0), "cut off", 4.0, all_jitter)
+    done = succeeded(begun(replayed(second, 5.0), 6.0), msgspec.Raw(b"null"), 7.0)
+    assert done.tries == (Try(1.0, "OSError: down"), Try(3.0, "cut off"), Try(6.0))
+    assert task_codec.load(task_codec.dump(done)).tries == done.tries
+    for now in range(100):
+        done = begun(done, now)
+    assert [done.tries[0].at, done.tries[-1].at, len(done.tries)] == [80, 99, 20]
 
 
 def test_no_pause_is_endless() -> None:
-    assert failed(begun(FRESH), RetryLater(math.inf), NOW, all_jitter).next_attempt == NOW + 30 * 86_400
+    assert failed(begun(FRESH, NOW), RetryLater(math.inf), NOW, all_jitter).next_attempt == NOW + 30 * 86_400
 
 
 def test_what_may_have_been_applied_is_flagged_and_stays_flagged() -> None:
-    flagged = maybe_applied(begun(FRESH), "cut off", NOW, all_jitter)
+    flagged = maybe_applied(begun(FRESH, NOW), "cut off", NOW, all_jitter)
     assert (flagged.status, flagged.maybe_duplicate, flagged.in_attempt) == ("pending", True, False)
-    done = succeeded(begun(flagged), msgspec.Raw(b"null"), NOW)
+    done = succeeded(begun(flagged, NOW), msgspec.Raw(b"null"), NOW)
     assert done.maybe_duplicate
-    last = maybe_applied(begun(replace(FRESH, attempts=2)), "cut off", NOW, all_jitter)
+    last = maybe_applied(begun(replace(FRESH, attempts=2), NOW), "cut off", NOW, all_jitter)
     assert (last.status, last.maybe_duplicate, last.payload) == ("dead", True, {"text": "hello"})
 
 
 def test_what_was_not_applied_is_tried_again_unflagged() -> None:
-    again = not_applied(begun(FRESH), "not there", NOW, all_jitter)
+    again = not_applied(begun(FRESH, NOW), "not there", NOW, all_jitter)
     assert (again.status, again.maybe_duplicate) == ("pending", False)
 
 
 def test_unknown_keeps_its_payload_and_replay_starts_over() -> None:
-    unknown = left_unknown(begun(FRESH), "timeout", NOW)
+    unknown = left_unknown(begun(FRESH, NOW), "timeout", NOW)
     assert (unknown.status, unknown.payload, unknown.public_status) == (
         "unknown",
         {"text": "hello"},
@@ -111,7 +122,7 @@ def test_no_way_through_leads_past_the_last_attempt_or_out_of_a_terminal_state(s
     for step in steps:
         if record.status != "pending":
             break
-        record = begun(record)
+        record = begun(record, NOW)
         assert record.attempts <= record.max_attempts
         match step:
             case "fail":

@@ -46,7 +46,7 @@ class Attempts:
             record = await self._settle_uncertain(record, registration, CUT_OFF)
             if record.status != "pending":
                 return None
-        record = begun(record)
+        record = begun(record, time.time())
         await self._write(record)
         after = await self._call(record, registration)
         return max(0.0, after.next_attempt - time.time()) if after.status == "pending" else None

@@ -30,14 +30,23 @@ _PUBLIC: dict[TaskRecordStatus, TaskStatus] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Try:
+    """One attempt: when it began, in seconds since the epoch, and its error; None is success, or not over yet."""
+
+    at: float
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TaskRecord:
     """One task.
 
     ``pending`` until it is terminal: ``succeeded``, ``dead`` (given up, payload kept), ``unknown`` (perhaps applied, to
     be settled by the operator) or ``cancelled``. ``attempts`` counts started attempts; ``in_attempt`` stands on the
-    disk while a handler runs, so a record that is found with it was cut off. ``maybe_duplicate``: an attempt whose
-    effect is not known was followed by another. ``lane`` is "" for a task that waits for nobody. Times are seconds
-    since the epoch. A succeeded task keeps its receipt, not its payload.
+    disk while a handler runs, so a record that is found with it was cut off. ``tries`` are the latest of them, those
+    before a replay included. ``maybe_duplicate``: an attempt whose effect is not known was followed by another.
+    ``lane`` is "" for a task that waits for nobody. Times are seconds since the epoch. A succeeded task keeps its
+    receipt, not its payload.
     """
 
     id: str
@@ -55,6 +64,7 @@ class TaskRecord:
     last_error: str | None = None
     maybe_duplicate: bool = False
     in_attempt: bool = False
+    tries: tuple[Try, ...] = ()
 
     @property
     def payload(self) -> Mapping[str, object]:
@@ -92,6 +102,7 @@ class TaskRecord:
             "receipt": self.receipt,
             "maybe_duplicate": self.maybe_duplicate,
             "in_attempt": self.in_attempt,
+            "tries": [{"at": each.at, "error": each.error} for each in self.tries],
             "payload": self.payload,
         }
 

@@ -9,17 +9,19 @@ import msgspec
 
 from ..errors import PermanentPushError, RetryLater
 from .backoff import backoff_seconds
-from .record import NO_PAYLOAD, TaskRecord
+from .record import NO_PAYLOAD, TaskRecord, Try
 from .redact import redacted_error
 
 Random = Callable[[], float]
 CUT_OFF = "The process ended inside the attempt."
 _LONGEST_PAUSE = 30 * 86_400.0
+_TRIES_KEPT = 20
 
 
-def begun(record: TaskRecord) -> TaskRecord:
+def begun(record: TaskRecord, now: float) -> TaskRecord:
     """Count an attempt before it is made, so that a crash inside it counts too."""
-    return replace(record, attempts=record.attempts + 1, in_attempt=True)
+    tries = (*record.tries, Try(now))[-_TRIES_KEPT:]
+    return replace(record, attempts=record.attempts + 1, in_attempt=True, tries=tries)
 
 
 def succeeded(record: TaskRecord, receipt_json: msgspec.Raw, now: float) -> TaskRecord:
@@ -36,7 +38,7 @@ def succeeded(record: TaskRecord, receipt_json: msgspec.Raw, now: float) -> Task
 
 def failed(record: TaskRecord, error: BaseException, now: float, random: Random) -> TaskRecord:
     """Wait for the next attempt, or give up: at ``PermanentPushError`` or when all attempts are used."""
-    told = replace(record, last_error=redacted_error(error), in_attempt=False)
+    told = _told(record, redacted_error(error))
     if isinstance(error, PermanentPushError):
         return replace(told, status="dead", finished=now)
     return _again(told, now, random, error.seconds if isinstance(error, RetryLater) else 0.0)
@@ -44,17 +46,17 @@ def failed(record: TaskRecord, error: BaseException, now: float, random: Random)
 
 def maybe_applied(record: TaskRecord, why: str, now: float, random: Random) -> TaskRecord:
     """Try again after an attempt of unknown effect, flagged as a possible duplicate; or give up."""
-    return _again(replace(record, last_error=why, maybe_duplicate=True, in_attempt=False), now, random)
+    return _again(replace(_told(record, why), maybe_duplicate=True), now, random)
 
 
 def not_applied(record: TaskRecord, why: str, now: float, random: Random) -> TaskRecord:
     """Try again after an attempt that is known to have had no effect; or give up."""
-    return _again(replace(record, last_error=why, in_attempt=False), now, random)
+    return _again(_told(record, why), now, random)
 
 
 def left_unknown(record: TaskRecord, why: str, now: float) -> TaskRecord:
     """End a task whose effect nobody knows, payload kept, for the operator to settle."""
-    return replace(record, status="unknown", finished=now, last_error=why, in_attempt=False)
+    return replace(_told(record, why), status="unknown", finished=now)
 
 
 def cancelled(record: TaskRecord, now: float) -> TaskRecord:
@@ -65,6 +67,12 @@ def cancelled(record: TaskRecord, now: float) -> TaskRecord:
 def replayed(record: TaskRecord, now: float) -> TaskRecord:
     """Give a dead letter all its attempts again."""
     return replace(record, status="pending", attempts=0, next_attempt=now, finished=None, in_attempt=False)
+
+
+def _told(record: TaskRecord, why: str) -> TaskRecord:
+    """End the attempt under way with an error."""
+    tries = record.tries[:-1] + tuple(replace(last, error=why) for last in record.tries[-1:])
+    return replace(record, last_error=why, in_attempt=False, tries=tries)
 
 
 def _again(record: TaskRecord, now: float, random: Random, at_least: float = 0.0) -> TaskRecord:
