@@ -6,5 +6,17 @@ Load the fixtures with ``pytest_plugins = ["agent_framework_hosting.testing.pyte
 from .asgi import Answer, call
 from .channel_contract import ChannelContract, WireMessage
 from .fakes import EchoAgent, HandClock, InboxChannel
+from .http_inbox import HttpInbox
+from .listening import listening
 
-__all__ = ["Answer", "ChannelContract", "EchoAgent", "HandClock", "InboxChannel", "WireMessage", "call"]
+__all__ = [
+    "Answer",
+    "ChannelContract",
+    "EchoAgent",
+    "HandClock",
+    "HttpInbox",
+    "InboxChannel",
+    "WireMessage",
+    "call",
+    "listening",
+]

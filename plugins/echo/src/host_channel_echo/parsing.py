@@ -40,7 +40,7 @@ _REQUIRED = ("text", "user")
 
 
 def parse(body: object) -> EchoMessage:
-    """Return the message in a JSON body. Raises ``BadMessageError``; unknown fields are an error."""
+    """Return the message in a JSON body. Raises ``BadMessageError``; an unknown field is an error, null is absent."""
     if not isinstance(body, Mapping):
         raise BadMessageError("The body must be a JSON object.")
     found = {str(name): value for name, value in cast("Mapping[object, object]", body).items() if value is not None}
@@ -49,10 +49,19 @@ def parse(body: object) -> EchoMessage:
             raise BadMessageError(f"{name!r} is missing.")
     for name, value in found.items():
         if name not in _TYPES:
-            raise BadMessageError(f"{name!r} is not known; the fields are {', '.join(_TYPES)}.")
+            raise BadMessageError(f"A field is not known; the fields are {', '.join(_TYPES)}.")
         if not isinstance(value, _TYPES[name]):
             raise BadMessageError(f"{name!r} must be a {'boolean' if _TYPES[name] is bool else 'string'}.")
+        if isinstance(value, str) and not _is_unicode(value):
+            raise BadMessageError(f"{name!r} is not valid Unicode.")
+    if found.get("later") and "callback" not in found:
+        raise BadMessageError("'later' needs a 'callback' to answer to.")
     return EchoMessage(**found)  # type: ignore[arg-type] - each value was checked against its field's type
+
+
+def _is_unicode(text: str) -> bool:
+    """Tell half a surrogate pair, which JSON can spell and nothing can store."""
+    return not any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def to_request(message: EchoMessage, channel: str) -> ChannelRequest:

@@ -48,11 +48,10 @@ class EchoChannel(Channel):
 
     @hookimpl
     def contribute_routes(self, context: ChannelContext) -> ChannelContribution:
-        """Add the one route, and open and close the client with the host."""
+        """Add the one route, and close the client with the host."""
         return ChannelContribution(
             routes=[Route("/", Webhook(self.name, context, self._token).receive, methods=["POST"])],
             commands=self._commands,
-            on_startup=[self._client.open],
             on_shutdown=[self._client.close],
         )
 

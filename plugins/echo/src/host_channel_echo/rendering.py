@@ -14,8 +14,7 @@ PushState = Literal["partial", "final", "failed"]
 
 def render_outcome(outcome: Outcome, replies: Sequence[str] = ()) -> dict[str, object]:
     """Return the body of an HTTP answer; ``replies`` are what a command wrote."""
-    body = outcome.to_public_dict()
-    return {**body, "outcome": "reply", "text": "\n".join(replies)} if replies else body
+    return {"outcome": "reply", "text": "\n".join(replies)} if replies else outcome.to_public_dict()
 
 
 def render_push(result: HostedRunResult) -> dict[str, object]:
