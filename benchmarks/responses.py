@@ -17,48 +17,49 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from pathlib import Path
+
+from agent_framework import AgentResponse, AgentResponseUpdate, AgentSession, Content, Message, ResponseStream
+from hypercorn.asyncio import serve as hypercorn_serve
+from hypercorn.config import Config
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from agent_framework_hosting import AgentFrameworkHost
+from host_channel_responses import ResponsesChannel
 
 PIECES = [f"word{number} " for number in range(20)]
 WHOLE = json.dumps({"model": "bench", "input": "Say something."}).encode()
 STREAM = json.dumps({"model": "bench", "input": "Say something.", "stream": True}).encode()
 
 
-def instant_agent():
-    from agent_framework import AgentResponse, AgentResponseUpdate, AgentSession, Content, Message, ResponseStream
+class InstantAgent:
+    """Answers at once with the same words, whole or in pieces."""
 
-    class Instant:
-        id = name = "bench"
-        description = ""
+    id = name = "bench"
+    description = ""
 
-        def run(self, messages=None, *, stream=False, session=None):
-            if stream:
-                return ResponseStream(self._pieces(), finalizer=AgentResponse.from_updates)
-            return self._whole()
+    def run(self, _messages: object = None, *, stream: bool = False, **_: object) -> object:
+        if stream:
+            return ResponseStream(self._pieces(), finalizer=AgentResponse.from_updates)
+        return self._whole()
 
-        async def _whole(self):
-            return AgentResponse(messages=[Message("assistant", ["".join(PIECES)])])
+    async def _whole(self) -> AgentResponse:
+        return AgentResponse(messages=[Message("assistant", ["".join(PIECES)])])
 
-        async def _pieces(self) -> AsyncIterator[AgentResponseUpdate]:
-            for piece in PIECES:
-                yield AgentResponseUpdate(contents=[Content.from_text(piece)], role="assistant", message_id="m")
+    async def _pieces(self) -> AsyncIterator[AgentResponseUpdate]:
+        for piece in PIECES:
+            yield AgentResponseUpdate(contents=[Content.from_text(piece)], role="assistant", message_id="m")
 
-        def create_session(self, *, session_id=None):
-            return AgentSession(session_id=session_id)
-
-        def get_session(self, service_session_id, *, session_id=None):
-            return AgentSession(service_session_id=service_session_id, session_id=session_id)
-
-    return Instant()
+    def create_session(self, *, session_id: str | None = None) -> AgentSession:
+        return AgentSession(session_id=session_id)
 
 
 def bare_app():
     """A route as one would write it by hand: the same agent, the same JSON, as many events."""
-    from starlette.applications import Starlette
-    from starlette.requests import Request
-    from starlette.responses import JSONResponse, Response, StreamingResponse
-    from starlette.routing import Route
-
-    agent = instant_agent()
+    agent = InstantAgent()
     recorded = json.loads(os.environ["BENCH_RESPONSE"])
     frames = json.loads(os.environ["BENCH_EVENTS"])
 
@@ -97,16 +98,10 @@ def bare_app():
 
 
 def host_app():
-    from agent_framework_hosting import AgentFrameworkHost
-    from host_channel_responses import ResponsesChannel
-
-    return AgentFrameworkHost(instant_agent(), channels=[ResponsesChannel()], config={}).app
+    return AgentFrameworkHost(InstantAgent(), channels=[ResponsesChannel()], config={}).app
 
 
 def serve(kind: str, listener: int) -> None:
-    from hypercorn.asyncio import serve as hypercorn_serve
-    from hypercorn.config import Config
-
     config = Config()
     config.bind = [f"fd://{listener}"]
     config.loglevel = "ERROR"
@@ -124,8 +119,7 @@ class Server:
     cpu: dict[str, list[float]] = field(default_factory=lambda: {"whole": [], "stream": []})
 
     def cpu_seconds(self) -> float:
-        with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as stat:
-            fields = stat.read().rpartition(")")[2].split()
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text("ascii").rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
@@ -155,7 +149,8 @@ class Connection:
         return self
 
     async def post(self, body: bytes) -> bytes:
-        head = f"POST /responses HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+        lines = ("POST /responses HTTP/1.1", "host: bench", "content-type: application/json")
+        head = "\r\n".join([*lines, f"content-length: {len(body)}", "", ""])
         self._writer.write(head.encode() + body)
         headers = await self._reader.readuntil(b"\r\n\r\n")
         assert b" 200 " in headers.partition(b"\r\n")[0], headers

@@ -175,41 +175,13 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=12,
 )
-keys = st.sampled_from(
-    [
-        "input",
-        "model",
-        "stream",
-        "store",
-        "previous_response_id",
-        "conversation",
-        "instructions",
-        "tools",
-        "tool_choice",
-        "parallel_tool_calls",
-        "text",
-        "reasoning",
-        "include",
-        "metadata",
-        "max_output_tokens",
-        "temperature",
-        "top_p",
-        "truncation",
-        "user",
-        "type",
-        "role",
-        "content",
-        "id",
-        "output",
-        "call_id",
-        "name",
-        "arguments",
-        "summary",
-        "approve",
-        "format",
-        "schema",
-    ]
-)
+KEYS = (
+    "input", "model", "stream", "store", "previous_response_id", "conversation", "instructions", "tools", "tool_choice",
+    "parallel_tool_calls", "text", "reasoning", "include", "metadata", "max_output_tokens", "temperature", "top_p",
+    "truncation", "user", "type", "role", "content", "id", "output", "call_id", "name", "arguments", "summary",
+    "approve", "format", "schema",
+)  # fmt: skip
+keys = st.sampled_from(KEYS)
 wire_like = st.recursive(
     json_values | st.sampled_from(["message", "user", "function_call", "function", "input_text", "json_schema"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=6),
