@@ -158,7 +158,8 @@ PEOPLE = {
 
 WORKFLOWS = {
     "workflows.apart": "No two runs of a workflow share an instance; what cannot be copied is refused with the factory form.",
-    "workflows.input": "A message is adapted to the input a workflow declares, or refused with what it takes.",
+    "workflows.forms": "A workflow given as an instance or as a factory answers alike, whole and streamed, on every channel.",
+    "workflows.input": "A message is adapted to the input a workflow declares, or refused with a 400 that names the run hook.",
     "workflows.keys": "Ordinary isolation keys name a directory unmodified, and dangerous ones are refused.",
 }
 

@@ -52,8 +52,11 @@ class Inbound:
             await steps.run_hooks(turn)  # 4 the request as the channel and the policies want it
             await steps.enter(turn)  # 5 one turn at a time in a conversation, in its session
             await steps.plan(turn)  # 6 where the answer will go, before its first byte
+            streams = turn.request.stream and turn.shows_here
+            if streams:
+                await steps.check(turn)
             await steps.endings.started(turn)
-            if turn.request.stream and turn.shows_here:
+            if streams:
                 stream, handed_over = stream_turn(steps, turn), True
                 return Reply(stream=stream)  # 7 to 9 happen while the wire reads, see turns/streaming.py
             result = await steps.execute(turn)  # 7 run the target

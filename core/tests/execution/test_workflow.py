@@ -67,6 +67,20 @@ async def test_input_the_workflow_cannot_take_is_refused(doubles, turn):
             await play(execution, turn(IMAGE), streaming)
 
 
+async def test_input_is_checked_without_running_anything(doubles, turn, tmp_path):
+    for location in (None, tmp_path):
+        execution = execution_for(doubles.workflow(doubles.Clerk()), checkpoint_location=location)
+        with pytest.raises(TargetInputError, match="takes str"):
+            await execution.check(turn(IMAGE))
+        with pytest.raises(TargetInputError, match="answer no pending request"):
+            await execution.check(turn("", attributes={"responses": {"other": True}}))
+        await execution.check(turn("the cake"))
+        [asked] = question_ids(await play(execution, turn("the cake")))
+        answer = Message("tool", [Content.from_function_result(asked, result="yes")])
+        await execution.check(turn([answer]))
+        assert (await play(execution, turn([answer]))).get_outputs() == ["the cake: True"]
+
+
 async def test_a_failing_executor_fails_the_turn(turn):
     @executor(id="start")
     async def start(text: str, ctx: WorkflowContext) -> None:

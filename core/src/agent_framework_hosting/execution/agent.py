@@ -44,6 +44,10 @@ class AgentExecution:
         create = getattr(self._agent, "create_session", None)
         return create(session_id=session_id) if callable(create) else AgentSession(session_id=session_id)  # type: ignore[no-any-return]
 
+    async def check(self, turn: TurnInput) -> None:
+        """Refuse what is no message."""
+        messages_of_input(turn.request.input)
+
     async def run(self, turn: TurnInput) -> HostedRunResult[TargetResult]:
         """Run to the end."""
         bindings = Bindings()

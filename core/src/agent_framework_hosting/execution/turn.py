@@ -50,6 +50,10 @@ class Execution(Protocol):
         """Return a new conversation's session, or None when the target takes none."""
         ...
 
+    async def check(self, turn: TurnInput) -> None:
+        """Raise ``TargetInputError`` for input that ``stream`` would refuse later. Nothing is run."""
+        ...
+
     async def run(self, turn: TurnInput) -> HostedRunResult[TargetResult]:
         """Run to the end. Raises ``TargetInputError`` for input the target cannot take, else what the target raises."""
         ...

@@ -15,6 +15,7 @@ from agent_framework import (
     WorkflowRunState,
 )
 
+from ..errors import TargetInputError
 from ..hookspecs import ChannelStreamTransformHook
 from ..model.outcome import HostedStream
 from ..model.result import HostedRunResult, TargetResult
@@ -41,12 +42,27 @@ class WorkflowExecution:
 
     def __init__(self, instances: Instances, checkpoints: Checkpoints | None) -> None:
         self._memory = Memory(instances, checkpoints)
+        self._sample = instances.sample
         self.output_types: Sequence[type] = declared_classes(instances.sample)
         self.unstorable_types: Sequence[type] = unstorable_classes(instances.sample)
 
     def new_session(self, session_id: str) -> AgentSession | None:
         """Return a session: the workflow does not use it, the host knows the conversation's threads by it."""
         return AgentSession(session_id=session_id)
+
+    async def check(self, turn: TurnInput) -> None:
+        """Refuse what neither the workflow takes nor its open questions."""
+        request = turn.request
+        if "responses" not in request.attributes:
+            try:
+                adapt_input(request.input, self._sample, {})
+            except TargetInputError:
+                pass  # it may be an answer
+            else:
+                return
+        resumed = await self._memory.resume(turn)
+        if answers_in(request, resumed.questions) is None and not resumed.questions:
+            adapt_input(request.input, self._sample, {})
 
     async def run(self, turn: TurnInput) -> HostedRunResult[TargetResult]:
         """Run to the end."""

@@ -140,6 +140,10 @@ class Steps:
         async with asyncio.timeout(self.parts.timeout_seconds):
             return await self.parts.execution.run(self._input(turn))
 
+    async def check(self, turn: Turn) -> None:
+        """Refuse what the target cannot take, while the wire can still say so. Raises ``TargetInputError``."""
+        await self.parts.execution.check(self._input(turn))
+
     def running(self, turn: Turn) -> HostedStream:
         """Start the target's own stream."""
         return self.parts.execution.stream(self._input(turn), transforms=self.transforms(turn))
