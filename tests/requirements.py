@@ -176,11 +176,20 @@ DELIVERIES = {
     "deliveries.payload": "What cannot be stored is refused where it is scheduled.",
 }
 
+DURABILITY = {
+    "targets.kinds": "Every response target sends the answer where it says, with the origin under its pseudo-name too.",
+    "targets.echo": "With echo_input the user's words go ahead of the answer, told apart by their role.",
+    "targets.skipped": "What cannot be reached is skipped with a reason, and when nothing is left the origin gets the answer.",
+    "targets.streams": "A streaming answer bound elsewhere never shows at the origin, and a reader that goes away holds nothing up.",
+    "targets.envelope": "History keeps who spoke, where the answer was to go and what was skipped, whole and streaming.",
+    "targets.failures": "A destination whose scheduling fails is logged and left out, and never turns into a fallback.",
+}
+
 REQUIREMENTS: dict[str, str] = {
     key: text
     for chapter in (
         *(WORKSPACE, HOOKS, DISCOVERY, CONFIGURATION, TURN, SESSIONS, AGENTS, APP, RESPONSES, COMMAND_LINE, AUTHORS),
-        *(ACCESS, PEOPLE, WORKFLOWS, STATE, DELIVERIES),
+        *(ACCESS, PEOPLE, WORKFLOWS, STATE, DELIVERIES, DURABILITY),
     )
     for key, text in chapter.items()
 }

@@ -138,7 +138,7 @@ def wire(options: HostOptions) -> Parts:
     linking = connect_linker(
         options.linker,
         paths=paths,
-        explicit_links=isinstance(given_paths, Mapping),
+        explicit_links=isinstance(given_paths, Mapping) and "links" in paths,
         registry=registry,
         store=store,
         notify=notify,

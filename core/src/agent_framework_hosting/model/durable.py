@@ -68,8 +68,8 @@ ContinuationStatus: TypeAlias = Literal["queued", "running", "completed", "faile
 class ContinuationToken:
     """Follow one background run; ``token`` is opaque and URL-safe.
 
-    ``result`` is the answer's ``to_dict()`` once completed (a workflow's: outputs, questions and final state); ``error``
-    is a text safe to show once failed.
+    Once completed ``result`` is the answer's ``to_dict()`` (a workflow's: outputs, questions and final state); once
+    failed ``error`` is a text that is safe to show.
     """
 
     token: str
