@@ -17,7 +17,7 @@ from .model.identity import ChannelIdentity
 from .model.request import ChannelRequest
 from .model.result import ChannelResponseContext, HostedRunResult, TargetResult
 from .model.verdict import AllowlistDecision, AuthorizationContext
-from .ports import ChannelContext, ChannelPushCodec, IdentityAllowlist, LiveReply, Target
+from .ports import ChannelContext, ChannelPushCodec, IdentityAllowlist, LiveReply, Store, Target
 
 if TYPE_CHECKING:
     from agent_framework import AgentResponseUpdate
@@ -131,6 +131,13 @@ class Channel:
     async def reconcile(self, record: Mapping[str, object]) -> Literal["sent", "not_sent"] | None:
         """Say whether a send of unknown effect reached the platform; None when that cannot be told."""
         return None
+
+    async def forget(self, identities: Sequence[ChannelIdentity], store: Store) -> None:
+        """Remove what this channel keeps about people, from memory and from its own tables in ``store``.
+
+        Called when the operator has the host forget a person, with their identities on this channel. The host may be
+        stopped then: the channel was built, and nothing else of it was called.
+        """
 
     async def check(self) -> Sequence[str]:
         """Return the channel's present faults, one sentence each, for readiness and ``doctor``; empty is healthy."""

@@ -366,3 +366,17 @@ async def test_damaged_and_expired_records_are_dropped_at_start(host: Host) -> N
     host.now += 600
     await host.restart()
     assert await host.store.count("pending_links") == 0
+
+
+async def test_forgetting_somebody_drops_the_links_under_way_on_both_sides(host: Host) -> None:
+    other = ChannelIdentity("desk", "other-one")
+    code = await host.code_for(PHONE)
+    await host.say(DESK, f"/link {code}")
+    await host.code_for(other)
+    assert '"a"' in await host.store.everything()
+    await host.linker.forget([DESK])
+    left = await host.store.everything()
+    assert '"a"' not in left
+    assert "other-one" in left
+    await host.say(PHONE, f"/link confirm {host.number_in(host.question_to(PHONE))}")
+    assert await apart(host)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from agent_framework_hosting.hookspecs import ConversationScope, GroupAddressing
 from agent_framework_hosting.model.identity import ChannelIdentity, ChannelSession
 from agent_framework_hosting.model.request import ChannelRequest
-from agent_framework_hosting.sessions.scope import conversation_of, is_addressed, own_key, shared_key
+from agent_framework_hosting.sessions.scope import conversation_of, is_addressed, own_key, owner_of, shared_key
 
 SCOPES = (None, "per_user", "per_user_per_conversation", "per_conversation")
 scopes = st.sampled_from(SCOPES)
@@ -134,3 +134,10 @@ def test_what_one_person_says_in_private_reaches_no_room_that_others_read(
         assert is_group
         assert grouped
         assert scope == other == "per_conversation"
+
+
+def test_the_owner_of_a_lane_is_whose_conversation_it_is() -> None:
+    request = ChannelRequest("telegram", "message.create", "hi", conversation_id="room", is_group=True)
+    for scope in ("per_user", "per_user_per_conversation"):
+        assert owner_of(conversation_of(request, "telegram:1", scope).lane) == "telegram:1"
+    assert owner_of(conversation_of(request, "telegram:1", "per_conversation").lane) == shared_key("telegram", "room")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent_framework_hosting.errors import StateDirectoryInUse, StoreError
-from agent_framework_hosting.ports import Put
+from agent_framework_hosting.ports import Delete, Put
 from agent_framework_hosting.state.disk import DiskStore
 from agent_framework_hosting.testing.store_contract import StoreContract
 
@@ -151,3 +151,27 @@ def test_a_store_serves_one_loop_after_another(tmp_path: Path) -> None:
 
     asyncio.run(first())
     assert asyncio.run(second()) == "v"
+
+
+@pytest.mark.anyio
+async def test_what_was_removed_can_be_read_from_the_files_until_it_is_erased(tmp_path: Path) -> None:
+    secret, kept = "once-upon-a-name", "still-here"
+    store = DiskStore(tmp_path)
+    await store.open()
+    try:
+        await store.commit([Put("t", f"{n:03}", f"{secret} {n} " * 200) for n in range(100)])
+        await store.commit([Put("t", "000", f"{secret} again"), Put("t", "kept", kept)])
+        await store.commit([Delete("t", f"{n:03}") for n in range(100)])
+        assert found_in(tmp_path, secret)
+        await store.erase_removed()
+        assert not found_in(tmp_path, secret)
+        assert found_in(tmp_path, kept)
+        await store.commit([Put("t", "new", "still works")])
+        assert await store.get("t", "kept") == kept
+    finally:
+        await store.close()
+    assert not found_in(tmp_path, secret)
+
+
+def found_in(directory: Path, text: str) -> bool:
+    return any(text.encode() in file.read_bytes() for file in directory.rglob("*") if file.is_file())

@@ -88,6 +88,13 @@ class OneTimeCodeLinker:
         """Read the links under way, dropping those whose time is over."""
         await self._pending.load(self._clock())
 
+    async def forget(self, identities: Sequence[ChannelIdentity], /) -> None:
+        """Drop the links under way on either side of which one of these identities is."""
+        for key in map(record_key, identities):
+            await self._pending.drop_of(key)
+            self._wrong_codes.clear(key)
+            self._offers.clear(key)
+
     async def resolve(self, identity: ChannelIdentity, /) -> LinkResolution:
         """Return the linked person with the claims known of them, or how to link."""
         person = self._directory.person_of(identity)

@@ -87,6 +87,10 @@ class PendingLinks:
             self._remove(key)
         await self._commit([Delete(TABLE, key) for key in gone])
 
+    async def drop_of(self, key: str) -> None:
+        """Forget the links in which somebody is either side."""
+        await self.drop([record_key(link.asker.identity) for link in self.of(key)])
+
     async def drop_expired(self, now: float) -> None:
         """Forget the oldest links whose time is over."""
         await self.drop(

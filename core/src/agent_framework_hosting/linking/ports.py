@@ -42,6 +42,15 @@ LinkNotice: TypeAlias = Callable[[ChannelIdentity, str], Awaitable[None]]
 
 
 @runtime_checkable
+class ForgettingLinker(Protocol):
+    """A linker that keeps something about people and can let go of it."""
+
+    async def forget(self, identities: Sequence[ChannelIdentity], /) -> None:
+        """Remove every trace of these identities; called when the operator has the host forget a person."""
+        ...
+
+
+@runtime_checkable
 class HostedLinker(Protocol):
     """A linker whose links the host keeps and whose commands every channel with commands offers.
 

@@ -3,7 +3,7 @@
 from .channel import ChannelContext, ChannelPush, ChannelPushCodec, LiveReply, Target
 from .durable import DurableTask, DurableTaskHandler, DurableTaskRunner, PreparedTask, TransactionalTaskRunner
 from .people import IdentityAllowlist, IdentityLinker, IdentityResolver, SupportsLinkStorePath
-from .store import Delete, Insert, Put, Store, Write
+from .store import Delete, ErasesRemoved, Insert, Put, Store, Write
 
 __all__ = [
     "ChannelContext",
@@ -13,6 +13,7 @@ __all__ = [
     "DurableTask",
     "DurableTaskHandler",
     "DurableTaskRunner",
+    "ErasesRemoved",
     "IdentityAllowlist",
     "IdentityLinker",
     "IdentityResolver",

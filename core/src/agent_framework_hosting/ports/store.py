@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,15 @@ class Delete:
 
 
 Write: TypeAlias = Put | Insert | Delete
+
+
+@runtime_checkable
+class ErasesRemoved(Protocol):
+    """A store whose files keep what was removed until it is overwritten, unless it is told to erase it."""
+
+    async def erase_removed(self) -> None:
+        """Rewrite the files so that nothing that was removed can be read from them. Raises ``StoreError``."""
+        ...
 
 
 class Store(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Iterator
 
 from ..errors import LaneFull
 
@@ -25,6 +26,10 @@ class Lanes:
     def __len__(self) -> int:
         """Return how many lanes are in use."""
         return len(self._lanes)
+
+    def __iter__(self) -> Iterator[str]:
+        """Go through the names of the lanes in use."""
+        return iter(tuple(self._lanes))
 
     def reserve(self, name: str, *, limited: bool = True) -> LanePlace:
         """Take a place at the end of a lane without waiting. Raises ``LaneFull``."""

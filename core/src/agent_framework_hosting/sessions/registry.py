@@ -75,7 +75,7 @@ class IdentityRegistry:
         self._clock = clock
         self._people = People(join_claims)
         self._aliases = Aliases()
-        self.links = Links(store, self._people, self._aliases, self._own_key, clock)
+        self.links = Links(store, self._people, self._aliases, self.own_key_of, clock)
 
     def __len__(self) -> int:
         """Return how many people are known."""
@@ -122,9 +122,10 @@ class IdentityRegistry:
             person = self.joined_by(identity, claims)
             if person is not None:
                 return person
-        return own_key(identity) if self._resolver is None else await self._own_key(identity)
+        return own_key(identity) if self._resolver is None else await self.own_key_of(identity)
 
-    async def _own_key(self, identity: ChannelIdentity) -> str:
+    async def own_key_of(self, identity: ChannelIdentity) -> str:
+        """Return the isolation key of an identity that is linked to nobody: the resolver's, or its own."""
         return (self._resolver and await self._resolver(identity)) or own_key(identity)
 
     # Where a person is

@@ -43,6 +43,11 @@ def shared_key(channel: str, conversation_id: str) -> str:
     return f"{channel}:{_SHARED}{conversation_id}"
 
 
+def owner_of(lane: str) -> str:
+    """Return the isolation key whose conversation, or a thread of it, a lane is."""
+    return lane.partition(_SEPARATOR)[0]
+
+
 def is_addressed(request: ChannelRequest, accept_in_group: GroupAddressing) -> bool:
     """Say whether a message is meant for the bot; in a direct chat every one is."""
     if not request.is_group or accept_in_group == "all":

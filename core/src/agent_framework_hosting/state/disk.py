@@ -111,6 +111,12 @@ class _TextCache(diskcache.Cache):
         """Return the number of rows with ``start <= key < below``."""
         return self._connection().execute(COUNT, (start, below)).fetchone()[0]
 
+    def erase_removed(self) -> None:
+        """Copy what is there into a fresh database and empty the log. SQLite else leaves old rows in free space."""
+        connection = self._connection()
+        connection.execute("VACUUM")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
     def _connection(self) -> sqlite3.Connection:
         connection = self._con
         connection.text_factory = _lenient
@@ -204,6 +210,10 @@ class DiskStore:
         if self._worker is None:
             raise self._not_open()
         await self._worker.commit(writes)
+
+    async def erase_removed(self) -> None:
+        """Rewrite the database, so that nothing removed can be read from its files; commits wait meanwhile."""
+        await self._read(_TextCache.erase_removed)
 
     async def _read(self, job: Callable[[_TextCache], ResultT]) -> ResultT:
         if self._worker is None:
