@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
     from starlette.middleware import Middleware
 
+    from .assembly.contributions import Contributions
     from .assembly.lifecycle import Member
     from .assembly.wire import Parts
     from .config import HostConfig
@@ -74,7 +75,7 @@ class AgentFrameworkHost:
         else:
             loaded = load_config(config, enabled=names, channel_class=load_channel_class)
         self._app: Starlette | None = None
-        self._members: Sequence[Member] = ()
+        self._contributions: Contributions | None = None
         self._parts: Parts = wire(
             HostOptions(
                 target=target,
@@ -123,10 +124,9 @@ class AgentFrameworkHost:
         if self._app is None:
             from .app import build_app  # noqa: PLC0415 - a host that is only configured needs no routes
 
-            contributions = self._parts.contribute()
-            self._members = contributions.members
+            self._contributions = self._contributions or self._parts.contribute()
             self._app = build_app(
-                contributions.routes,
+                self._contributions.routes,
                 lifespan=self._lifespan,
                 readiness=self._parts.readiness,
                 middleware=self._parts.options.middleware,
@@ -226,7 +226,7 @@ class AgentFrameworkHost:
     async def __aenter__(self) -> Self:
         """Start exactly what the app's lifespan starts. A closed host can be started again."""
         _ = self.app
-        await self._parts.lifecycle.start(self._members)
+        await self._parts.lifecycle.start(self._members())
         return self
 
     async def __aexit__(
@@ -237,7 +237,10 @@ class AgentFrameworkHost:
 
     async def close(self) -> None:
         """Stop taking messages, let turns and deliveries finish for a grace time, and release all state."""
-        await self._parts.lifecycle.stop(self._members)
+        await self._parts.lifecycle.stop(self._members())
+
+    def _members(self) -> Sequence[Member]:
+        return () if self._contributions is None else self._contributions.members
 
     def serve(
         self, *, host: str = "127.0.0.1", port: int = 8000, workers: int = 1, **hypercorn_options: object

@@ -6,11 +6,13 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 
 from ..inbound import Inbound
 from ..model.contribution import LifecycleCallback
 from ..ports import DurableTaskRunner, Store
+from ..sessions.lanes import Lanes
 from ..tasks.inprocess import InProcessTaskRunner
 from ..turns.deferred import Deferred
 from ..turns.endings import Endings
@@ -34,12 +36,17 @@ class Member:
 async def start_all(members: Sequence[Member]) -> None:
     """Run every start-up callback; log all failures, undo what did start, and raise the first.
 
-    Undone, in reverse order, is every member of which at least one callback succeeded, or which had none.
+    Undone, in reverse order, is every member of which at least one callback succeeded, or which had none; when the
+    start is cancelled, also the member it was cancelled in.
     """
     failures: list[Exception] = []
     started: list[Member] = []
     for member in members:
-        failed = await _run(member.name, "start-up", member.on_startup)
+        try:
+            failed = await _run(member.name, "start-up", member.on_startup)
+        except BaseException:
+            await _stop([*started, member])
+            raise
         failures += failed
         if not failed or len(failed) < len(member.on_startup):
             started.append(member)
@@ -83,6 +90,7 @@ class LifecycleParts:
     stores: Sequence[Store]
     runner: DurableTaskRunner
     load: Callable[[], Awaitable[None]]
+    lanes: Lanes
     inbound: Inbound
     deferred: Deferred
     recovery: Recovery
@@ -96,6 +104,7 @@ class Lifecycle:
 
     def __init__(self, parts: LifecycleParts) -> None:
         self._parts = parts
+        self._claimed = False
         self._running = False
         self._state_is_open = False
         self._was_closed = False
@@ -103,8 +112,16 @@ class Lifecycle:
 
     async def start(self, members: Sequence[Member]) -> None:
         """Start everything, or nothing: what had started is undone when a part fails. Raises its error."""
-        if self._running:
+        if self._claimed:
             raise RuntimeError("This host is running already; close it before it is started again.")
+        self._claimed = True
+        try:
+            await self._start(members)
+        except BaseException:
+            self._claimed = False
+            raise
+
+    async def _start(self, members: Sequence[Member]) -> None:
         parts, self._was_closed = self._parts, False
         await self._open_state()
         try:
@@ -139,22 +156,36 @@ class Lifecycle:
         await self._resume_runner()
 
     async def stop(self, members: Sequence[Member]) -> None:
-        """Stop taking messages, drain turns and deliveries, stop the plugins, give state back."""
-        parts, was_running = self._parts, self._running
-        self._running = parts.readiness.running = parts.inbound.accepting = False
-        if not self._state_is_open:
-            return
-        try:
-            await parts.deferred.drain(GRACE_SECONDS)
-            await parts.endings.drain()
-            if isinstance(parts.runner, InProcessTaskRunner):
-                await parts.runner.shutdown()
-            if was_running:
-                await stop_all(members)
-        finally:
-            await self._close_state()
-            self._was_closed = True
-            logger.info("Stopped")
+        """Stop taking messages, drain turns and deliveries, stop the plugins, give state back.
+
+        Each of these happens whatever becomes of the others; then the first error is raised.
+        """
+        parts = self._parts
+        parts.readiness.running = parts.inbound.accepting = False
+        async with self._opening:
+            if not self._state_is_open:
+                return
+            async with AsyncExitStack() as steps:  # the last one pushed is the first one done
+                steps.callback(self._stopped)
+                steps.push_async_callback(self._close_state)
+                if self._running:
+                    steps.push_async_callback(stop_all, members)
+                if isinstance(parts.runner, InProcessTaskRunner):
+                    steps.push_async_callback(parts.runner.shutdown)
+                steps.push_async_callback(parts.endings.drain)
+                steps.push_async_callback(self._let_turns_finish)
+
+    async def _let_turns_finish(self) -> None:
+        ends = asyncio.get_running_loop().time() + GRACE_SECONDS
+        await self._parts.deferred.drain(GRACE_SECONDS)
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(ends):
+                await self._parts.lanes.idle()  # those whose wire still waits; the server ends what takes longer
+
+    def _stopped(self) -> None:
+        self._running = self._claimed = False
+        self._was_closed = True
+        logger.info("Stopped")
 
     async def _open_state(self) -> None:
         async with self._opening:
@@ -178,5 +209,6 @@ class Lifecycle:
 
     async def _close_state(self) -> None:
         self._state_is_open = False
-        for store in reversed(self._parts.stores):
-            await store.close()
+        async with AsyncExitStack() as closing:
+            for store in self._parts.stores:
+                closing.push_async_callback(store.close)

@@ -161,7 +161,7 @@ def wire(options: HostOptions) -> Parts:
 
     lifecycle = Lifecycle(
         LifecycleParts(
-            stores, runner, load, inbound, deferred, recovery, steps.endings, readiness, f"{mode}: {reason}"
+            stores, runner, load, lanes, inbound, deferred, recovery, steps.endings, readiness, f"{mode}: {reason}"
         ),
     )
     return Parts(
