@@ -13,14 +13,37 @@ NewId = Callable[[str], str]
 _ITEM = re.compile(r"[a-z]+_([0-9a-f]{44})[0-9a-f]{5,8}\Z")
 
 
+class _Randomness:
+    """128 random bits at a time, from the operating system in larger pieces: asking it costs more than the bits."""
+
+    def __init__(self) -> None:
+        self._bits = b""
+        self._used = 0
+
+    def take(self) -> str:
+        if self._used + 16 > len(self._bits):
+            self._bits, self._used = os.urandom(4096), 0
+        self._used += 16
+        return self._bits[self._used - 16 : self._used].hex()
+
+    def forget(self) -> None:
+        """Start anew: a forked process must not make the ids of its parent."""
+        self._bits = b""
+
+
+_randomness = _Randomness()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_randomness.forget)
+
+
 def new_id(prefix: str) -> str:
     """Return ``<prefix>_`` and 32 hexadecimal digits."""
-    return f"{prefix}_{os.urandom(16).hex()}"
+    return f"{prefix}_{_randomness.take()}"
 
 
 def new_response_id() -> str:
     """Return an id that sorts by age: milliseconds first, then 128 random bits."""
-    return f"resp_{int(time.time() * 1000):012x}{os.urandom(16).hex()}"
+    return f"resp_{int(time.time() * 1000):012x}{_randomness.take()}"
 
 
 def item_ids(response_id: str, first: int = 0) -> NewId:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from typing import cast
 
@@ -66,7 +66,7 @@ class Records:
         self._running = "running"
         self._per_principal = per_principal
         self._keep_ms = keep_days * _DAY_MS
-        self._known: dict[str, deque[str]] = {}
+        self._known: dict[str, OrderedDict[str, None]] = {}
 
     async def get(self, principal: str, response_id: str) -> Record | None:
         """Return a response of this principal, or None."""
@@ -75,8 +75,8 @@ class Records:
         text = await self._store.get(self._responses, _key(principal, response_id))
         return None if text is None else _decoder.decode(text)
 
-    async def save(self, principal: str, response_id: str, record: Record) -> None:
-        """Store a finished response; the oldest beyond the limits go."""
+    async def save(self, principal: str, response_id: str, record: Record) -> list[str]:
+        """Store a finished response; the oldest beyond the limits go. Return those among them that had a session."""
         text = _text_of(record)
         key = _key(principal, response_id)
         writes: list[Write] = [Put(self._responses, key, text)]
@@ -86,7 +86,7 @@ class Records:
             writes.append(Delete(self._running, key))
         writes += [Put(self._items, _key(principal, item_id), response_id) for item_id in _foreign_ids(record)]
         await self._store.commit(writes)
-        await self._evict(principal, response_id)
+        return await self._evict(principal, response_id)
 
     async def start(self, principal: str, response_id: str, record: Record) -> None:
         """Store a background response before it runs."""
@@ -122,9 +122,8 @@ class Records:
         writes += [Delete(self._items, _key(principal, item)) for item in _foreign_ids(record)]
         writes += [Delete(self._answered, _key(principal, approval)) for approval in record.approvals]
         await self._store.commit(writes)
-        known = self._known.get(principal)
-        if known is not None and response_id in known:
-            known.remove(response_id)
+        if principal in self._known:
+            self._known[principal].pop(response_id, None)
         return record
 
     async def history(self, principal: str, response_id: str) -> list[Json] | None:
@@ -167,22 +166,24 @@ class Records:
         if writes:
             await self._store.commit(writes)
 
-    async def _evict(self, principal: str, response_id: str) -> None:
+    async def _evict(self, principal: str, response_id: str) -> list[str]:
         known = self._known.get(principal)
         if known is None:
             known = self._known[principal] = await self._load(principal)
-        else:
-            known.append(response_id)
+        known[response_id] = None
         oldest = f"resp_{max(0, int(time.time() * 1000) - self._keep_ms):012x}"
-        while known and (len(known) > self._per_principal or known[0] < oldest):
-            gone = known.popleft()
-            if gone != response_id:
-                await self.delete(principal, gone)
+        gone: list[str] = []
+        while known and (len(known) > self._per_principal or next(iter(known)) < oldest):
+            evicted, _ = known.popitem(last=False)
+            record = await self.delete(principal, evicted)
+            if record is not None and record.session == evicted:
+                gone.append(evicted)
+        return gone
 
-    async def _load(self, principal: str) -> deque[str]:
-        prefix, after, ids = _key(principal, ""), "", deque[str]()
+    async def _load(self, principal: str) -> OrderedDict[str, None]:
+        prefix, after, ids = _key(principal, ""), "", OrderedDict[str, None]()
         while page := await self._store.scan(self._ids, prefix=prefix, after=after):
-            ids.extend(key[len(prefix) :] for key, _ in page)
+            ids.update((key[len(prefix) :], None) for key, _ in page)
             after = page[-1][0]
         return ids
 

@@ -12,6 +12,7 @@ from starlette.requests import Request
 
 from agent_framework_hosting import (
     Accepted,
+    Allowed,
     ChannelContext,
     ChannelIdentity,
     ChannelRequest,
@@ -178,10 +179,11 @@ class Turns:
         response = ended(begun.opening, ending, output, int(time.time()))
         body = encode(response)
         if begun.turn.store:
-            await self.records.save(begun.principal, begun.id, self.record(begun, ending, body))
+            evicted = await self.records.save(begun.principal, begun.id, self.record(begun, ending, body))
+            if evicted:
+                await self._forget_sessions(begun.principal, evicted)
         elif begun.place.session is not None and begun.place.session_mode == "auto":
-            isolation_key = await self.gate(begun.principal)
-            await self.context.reset_session(isolation_key, key=begun.id)
+            await self._forget_sessions(begun.principal, [begun.id])
         return body, response
 
     async def unkept(self, begun: Begun, ending: Ending) -> tuple[bytes, Json]:
@@ -203,6 +205,12 @@ class Turns:
             approvals={key: asked.to_dict() for key, asked in projection.approvals.items()},
             background=begun.turn.background,
         )
+
+    async def _forget_sessions(self, principal: str, keys: Sequence[str]) -> None:
+        verdict = await self.context.authorize(self.identity(principal))
+        if isinstance(verdict, Allowed):
+            for key in keys:
+                await self.context.reset_session(verdict.isolation_key, key=key)
 
     async def _claim(self, begun: Begun) -> list[str]:
         claimed: list[str] = []
