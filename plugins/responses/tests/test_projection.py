@@ -13,7 +13,8 @@ from pydantic import TypeAdapter
 
 from host_channel_responses import events
 from host_channel_responses.log import DONE, EventLog
-from host_channel_responses.projection import Projection, Shown
+from host_channel_responses.projection import Projection
+from host_channel_responses.shown import Shown
 
 CLIENT = frozenset({"lookup", "save"})
 FOR_CLIENT = Shown(functions=CLIENT)

@@ -15,8 +15,9 @@ from host_channel_responses.encoding import encode
 from host_channel_responses.ids import new_id
 from host_channel_responses.log import DONE
 from host_channel_responses.parsing import TurnRequest, parse_fields
-from host_channel_responses.projection import Projection, Shown
+from host_channel_responses.projection import Projection
 from host_channel_responses.response_object import FAILED, ended, ending_of, opening
+from host_channel_responses.shown import Shown
 
 Events = list[dict]
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, cast
 
-import msgspec
-
 from . import items, tool_items
 from .calls import Call, Calls
 from .encoding import Json
@@ -14,23 +12,10 @@ from .events import Event
 from .ids import NewId
 from .items import Status
 from .open_items import OpenCall, OpenItem, OpenMessage, OpenReasoning, Output
+from .shown import Shown
 
 if TYPE_CHECKING:
     from agent_framework import AgentResponseUpdate, Content, Message
-
-
-class Shown(msgspec.Struct, frozen=True):
-    """What one request may see: the functions it declared, host tools, reasoning, and whether a format is set.
-
-    ``questions`` shows calls that nobody declared but that wait for an answer: what a workflow asks.
-    """
-
-    functions: frozenset[str] = frozenset()
-    host_tools: bool = False
-    summaries: bool = False
-    encrypted: bool = False
-    structured: bool = False
-    questions: bool = False
 
 
 class Projection:

@@ -34,9 +34,10 @@ from .ids import OUTPUT, item_ids
 from .messages import messages_of
 from .outcomes import from_outcome
 from .parsing import TurnRequest
-from .projection import Projection, Shown
+from .projection import Projection
 from .records import Record, Records
 from .response_object import FAILED, Ending, ended, ending_of, opening
+from .shown import Shown
 
 STARTED = (500, 504)  # failures of a run that had begun: its tools may have acted
 ELSEWHERE = "Your message was accepted. The answer is delivered elsewhere."
