@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -11,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from host_channel_echo import EchoChannel
 
 from agent_framework_hosting import (
     AgentFrameworkHost,
@@ -23,6 +23,7 @@ from agent_framework_hosting import (
     RetryPolicy,
 )
 from agent_framework_hosting.testing import EchoAgent, call
+from host_channel_echo import EchoChannel
 
 PATIENCE_SECONDS = 20.0
 
@@ -144,6 +145,13 @@ class World:
     host: AgentFrameworkHost
     platform: FakePlatform
     runner: InProcessTaskRunner
+    root: Path
+
+    def as_a_crash_would_leave_it(self) -> Path:
+        """Copy the state as it is now: what a process that dies at this moment leaves behind."""
+        left = self.root.with_name(f"{self.root.name}-left")
+        shutil.copytree(self.root, left)
+        return left
 
     async def say(self, text: str, user: str = "alice", channel: str = "echo", **fields: object) -> dict[str, object]:
         """Send one message over the wire and return the body of the answer."""
@@ -191,13 +199,14 @@ def make_world(platform: FakePlatform, tmp_path: Path) -> Callable[..., object]:
         durable: bool = True,
         timeout_seconds: float = 10.0,
         settings: dict[str, object] | None = None,
+        root: Path | None = None,
         **options: object,
     ) -> AsyncIterator[World]:
         echo, second = (EchoChannel(timeout_seconds=timeout_seconds) for _ in range(2))
         second.name, second.path = "second", "/second"
         for channel in (echo, second):
             channel.wire_targets = ("active", "all_linked", "none", "echo", "second", "inbox", "mute", "nowhere")
-        root = tmp_path / "state"
+        root = root or tmp_path / "state"
         runner = InProcessTaskRunner(
             default_retry_policy=policy, state_dir=root / "runner" if durable else None, shutdown_grace_seconds=0.1
         )
@@ -210,7 +219,7 @@ def make_world(platform: FakePlatform, tmp_path: Path) -> Callable[..., object]:
             **options,
         )
         async with host:
-            yield World(host, platform, runner)
+            yield World(host, platform, runner, root)
 
     return open_world
 

@@ -89,8 +89,8 @@ class EchoAgent:
 
     async def _words(self, messages: object, session: AgentSession | None) -> AsyncIterator[AgentResponseUpdate]:
         answer = await self._answer(messages, session)
-        for word in answer.split(" "):
-            text = word if answer.startswith(word) else f" {word}"
+        for index, word in enumerate(answer.split(" ")):
+            text = f" {word}" if index else word
             yield AgentResponseUpdate(contents=[Content.from_text(text)], role="assistant", message_id="answer")
 
     async def _answer(self, messages: object, session: AgentSession | None) -> str:

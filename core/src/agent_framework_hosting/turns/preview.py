@@ -11,7 +11,7 @@ from ..ports import LiveReply
 
 logger = logging.getLogger(__name__)
 
-LAST_UPDATE_SECONDS = 5.0
+LAST_UPDATE_SECONDS = 2.0
 AFTER_CANCEL_SECONDS = 1.0
 
 
