@@ -46,7 +46,8 @@ def serving() -> Callable[..., AbstractAsyncContextManager[str]]:
 class Wires:
     """A host seen from outside: strict OpenAI clients by person, and the echo channel as plain HTTP."""
 
-    def __init__(self, url: str, http: httpx2.AsyncClient, stack: AsyncExitStack) -> None:
+    def __init__(self, host: AgentFrameworkHost, url: str, http: httpx2.AsyncClient, stack: AsyncExitStack) -> None:
+        self.host = host
         self.url = url
         self.http = http
         self._stack = stack
@@ -84,11 +85,11 @@ def hosted() -> Callable[..., AbstractAsyncContextManager[Wires]]:
     """Serve a target on the Responses and the echo channel; the people with API keys are ada and grace."""
 
     @asynccontextmanager
-    async def host(target, *, responses: dict[str, object] | None = None, **options: object) -> AsyncIterator[Wires]:
-        channels = [ResponsesChannel(api_keys=KEYS, **(responses or {})), EchoChannel()]
+    async def host(target, *, responses=None, commands=(), **options: object) -> AsyncIterator[Wires]:
+        channels = [ResponsesChannel(api_keys=KEYS, **(responses or {})), EchoChannel(commands=commands)]
         made = AgentFrameworkHost(target, channels=channels, config={}, **options)
         async with serve(made.app) as url, httpx2.AsyncClient(timeout=30) as http, AsyncExitStack() as stack:
-            yield Wires(url, http, stack)
+            yield Wires(made, url, http, stack)
 
     return host
 
