@@ -65,6 +65,10 @@ class StateDirectoryInUse(StoreError, RuntimeError):  # noqa: N818 - reads as th
     """Another process owns the state directory; the message names its pid."""
 
 
+class OperationRefused(HostingError):  # noqa: N818 - reads as the condition it names
+    """An operator asked for what cannot be done; the message says why, and what to do instead."""
+
+
 class LaneFull(HostingError):  # noqa: N818 - reads as the condition it names
     """A lane already holds as many waiting turns as it may."""
 

@@ -6,7 +6,7 @@ import logging
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import cast
@@ -116,6 +116,16 @@ class Continuations:
         text = await self._store.get(TOKENS, token)
         found = None if text is None else _read(token, text)
         return None if found is None or self._is_over(found) else found
+
+    async def of_turns(self, turn_ids: Collection[str]) -> list[str]:
+        """Return the tokens of the runs that these turns are."""
+        tokens: list[str] = []
+        after = ""
+        while rows := await self._store.scan(TOKENS, after=after):
+            after = rows[-1][0]
+            found = [(token, _read(token, text)) for token, text in rows]
+            tokens += [token for token, run in found if run is not None and run.turn_id in turn_ids]
+        return tokens
 
     def running(self, run: Continuation) -> Write:
         """Return the write that says a run has begun."""

@@ -46,13 +46,13 @@ class EventWindow:
 
     async def seen(self, channel: str, event_id: str) -> bool:
         """Whether an event was accepted within the window, or is being accepted right now."""
-        key = _key(channel, event_id)
+        key = event_key(channel, event_id)
         return key in self._arriving or await self._is_known(key)
 
     @contextmanager
     def arriving(self, channel: str, event_id: str) -> Generator[bool]:
         """Hold an event while it is being accepted; False when somebody else holds it."""
-        key = _key(channel, event_id)
+        key = event_key(channel, event_id)
         if key in self._arriving:
             yield False
             return
@@ -64,7 +64,7 @@ class EventWindow:
 
     def record(self, channel: str, event_id: str, turn_id: str) -> list[Write]:
         """Return what accepts an event, and what forgets old ones; the commit fails when the event is known."""
-        key, now = _key(channel, event_id), self._clock()
+        key, now = event_key(channel, event_id), self._clock()
         forgotten: list[Write] = []
         while self._order and len(forgotten) < _FORGET_AT_ONCE:
             at, oldest = self._order[0]
@@ -113,5 +113,6 @@ def _time_of(text: str) -> float:
         return _NEVER
 
 
-def _key(channel: str, event_id: str) -> str:
+def event_key(channel: str, event_id: str) -> str:
+    """Return the store key of an event."""
     return f"{channel}\x1f{event_id}"

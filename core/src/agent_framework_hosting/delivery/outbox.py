@@ -67,6 +67,15 @@ def lane_of(payload: Mapping[str, object]) -> str:
     return json.dumps([to.channel, to.native_id, dict(to.attributes)], sort_keys=True)
 
 
+def account_of(lane: str) -> tuple[str, str] | None:
+    """Return channel and native id from an ordering key, which outlives the payload; None for a foreign one."""
+    try:
+        channel, native_id, _ = json.loads(lane)
+    except (TypeError, ValueError, RecursionError):
+        return None
+    return str(channel), str(native_id)
+
+
 async def encode_delivery(
     delivery: Delivery, codec: ChannelPushCodec | None, *, objects: bool = False
 ) -> dict[str, object]:
