@@ -1,0 +1,182 @@
+"""Questions for approval as buttons: kept in the store, answered once, by the person who was asked."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+from agent_framework import Content, Message
+
+from agent_framework_hosting import Accepted, Allowed, ChannelContext, ChannelIdentity, ChannelRequest, Duplicate
+from agent_framework_hosting.ports import Delete, Put
+
+from .parsing import Press, to_request_of
+from .parts import ApprovalPart, approval_text
+from .places import Place
+from .rendering import Rich
+
+logger = logging.getLogger(__name__)
+
+APPROVALS = "approvals"
+PREFIX = "a:"
+
+NOT_OPEN = "This question is not open any more."
+NOT_YOURS = "This question is for somebody else."
+EXPIRED = "This question has expired. Please ask again."
+ANSWERED = "This question was answered already."
+UNAVAILABLE = "I cannot take that right now. Please press again in a moment."
+
+State = Literal["open", "yes", "no"]
+
+
+class Approval(msgspec.Struct):
+    """One question as stored."""
+
+    request: dict[str, object]
+    total: int
+    channel: str
+    user: str
+    chat_id: int
+    thread_id: int | None
+    expires: float
+    text: str
+    state: State = "open"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a press came to: the words for the presser, and what the question reads from now on (None: unchanged)."""
+
+    said: str
+    reads: Rich | None = None
+
+
+class NotTaken(Exception):  # noqa: N818 - reads as the condition it names
+    """The host cannot store the decision now; the press must come again."""
+
+
+class Approvals:
+    """Ask, and take the answers to the agent."""
+
+    def __init__(
+        self,
+        context: ChannelContext,
+        *,
+        channel: str,
+        bot_id: str,
+        lifetime_seconds: float,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._context = context
+        self._channel = channel
+        self._bot_id = bot_id
+        self._lifetime = lifetime_seconds
+        self._clock = clock
+        self._deciding = asyncio.Lock()
+
+    async def ask(
+        self, identity: ChannelIdentity, place: Place, delivery: str, asked: ApprovalPart
+    ) -> tuple[Mapping[str, object], Rich]:
+        """Store a question and return its buttons and its text. Asking the same one again changes nothing."""
+        group = hashlib.blake2b(delivery.encode(), digest_size=9).hexdigest()
+        key, rich = f"{group}:{asked.index}", approval_text(asked.request)
+        if await self._context.store.get(APPROVALS, key) is None:
+            question = Approval(
+                asked.request.to_dict(),
+                asked.total,
+                self._channel,
+                identity.native_id,
+                place.chat_id,
+                place.thread_id,
+                self._clock() + self._lifetime,
+                rich.text,
+            )
+            await self._save(key, question)
+        buttons = [
+            {"text": "Approve", "callback_data": f"{PREFIX}{key}:1"},
+            {"text": "Deny", "callback_data": f"{PREFIX}{key}:0"},
+        ]
+        return {"inline_keyboard": [buttons]}, rich
+
+    async def press(self, press: Press) -> Verdict:
+        """Take one press. Raises ``NotTaken``."""
+        key, _, choice = press.data.removeprefix(PREFIX).rpartition(":")
+        async with self._deciding:
+            stored = await self._context.store.get(APPROVALS, key)
+            question = None if stored is None else msgspec.json.decode(stored, type=Approval)
+            if question is None or question.chat_id != press.place.chat_id:
+                return Verdict(NOT_OPEN)
+            if question.user not in (press.sender, str(question.chat_id)):
+                return Verdict(NOT_YOURS)
+            identity = ChannelIdentity(self._channel, press.sender, _place(question).attributes)
+            allowed = await self._context.authorize(identity)
+            if not isinstance(allowed, Allowed):
+                return Verdict(str(allowed.to_public_dict()["message"])[:200])
+            if question.state == "open" and self._clock() > question.expires:
+                return Verdict(EXPIRED, _reads(question, "Expired"))
+            answered_before = question.state != "open"
+            if not answered_before:
+                question.state = "yes" if choice == "1" else "no"
+                await self._save(key, question)
+            new = await self._pass_on(key.partition(":")[0], question, identity)
+        reads = _reads(question, "Approved" if question.state == "yes" else "Denied")
+        return Verdict(ANSWERED if answered_before and not new else _word(question.state), reads)
+
+    async def sweep(self) -> None:
+        """Forget questions that expired a while ago."""
+        after = ""
+        while rows := await self._context.store.scan(APPROVALS, after=after):
+            limit = self._clock() - self._lifetime
+            old = [key for key, stored in rows if msgspec.json.decode(stored, type=Approval).expires < limit]
+            if old:
+                await self._context.store.commit([Delete(APPROVALS, key) for key in old])
+            after = rows[-1][0]
+
+    async def _pass_on(self, group: str, question: Approval, identity: ChannelIdentity) -> bool:
+        """Give the agent all answers of a group once the last is there; True when it was given them just now."""
+        rows = await self._context.store.scan(APPROVALS, prefix=f"{group}:")
+        asked = [msgspec.json.decode(stored, type=Approval) for _, stored in rows]
+        if len(asked) < question.total or any(each.state == "open" for each in asked):
+            return False
+        answers = [_answer(each) for each in asked]
+        outcome = await self._context.admit(self._request(group, question, identity, answers))
+        if not isinstance(outcome, (Accepted, Duplicate)):
+            raise NotTaken
+        return isinstance(outcome, Accepted)
+
+    def _request(
+        self, group: str, question: Approval, identity: ChannelIdentity, answers: list[Content]
+    ) -> ChannelRequest:
+        place = _place(question)
+        return to_request_of(
+            place,
+            identity,
+            event_id=f"{self._bot_id}:approval:{group}",
+            given=Message("user", answers),
+        )
+
+    async def _save(self, key: str, question: Approval) -> None:
+        await self._context.store.commit([Put(APPROVALS, key, msgspec.json.encode(question).decode())])
+
+
+def _place(question: Approval) -> Place:
+    return Place(question.chat_id, question.thread_id)
+
+
+def _answer(question: Approval) -> Content:
+    request = Content.from_dict(question.request)
+    return request.to_function_approval_response(question.state == "yes")
+
+
+def _word(state: State) -> str:
+    return "Approved" if state == "yes" else "Denied"
+
+
+def _reads(question: Approval, verdict: str) -> Rich:
+    return Rich(f"{question.text}\n\n{verdict}.")

@@ -1,0 +1,155 @@
+"""From start to stop: who am I, how do updates come, is all well."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable
+
+from .client import Bot
+from .config import TelegramOptions
+from .faults import TelegramError
+from .health import BAD_TOKEN, FRESH_SECONDS, PRIVACY, Health, is_bad_token, profile_of, webhook_fault
+from .parsing import ALLOWED_UPDATES
+from .polling import Poller
+from .reading import as_object, number, text
+from .updates import Updates
+
+logger = logging.getLogger(__name__)
+
+_WATCH_SECONDS = 60.0
+_STOP_SECONDS = 1.5
+
+
+class Connection:
+    """Keep the bot connected in a task of its own, so that a Telegram that is away holds nobody up.
+
+    ``prepare`` runs once Telegram has said who the bot is, before updates come.
+    """
+
+    def __init__(
+        self,
+        bot: Bot,
+        updates: Updates,
+        health: Health,
+        options: TelegramOptions,
+        *,
+        needs_everything: Callable[[], bool],
+        prepare: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._bot = bot
+        self._updates = updates
+        self._health = health
+        self._options = options
+        self._needs_everything = needs_everything
+        self._prepare = prepare
+        self._poller = Poller(bot, updates, health, seconds=options.poll_seconds)
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to connect."""
+        await self._bot.open()
+        self._health.start()
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def stop(self) -> None:
+        """End the connection; what Telegram holds for the bot stays there."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
+        self._health.is_running = False
+        try:
+            async with asyncio.timeout(_STOP_SECONDS):
+                if self._options.transport == "polling":
+                    await self._poller.confirm()
+                elif not self._options.keep_webhook and self._health.fatal is None:
+                    await self._bot.call("deleteWebhook", {"drop_pending_updates": False})
+        except (TelegramError, TimeoutError) as error:
+            logger.warning("Telegram could not be told of the stop", extra={"error": type(error).__name__})
+
+    async def _run(self) -> None:
+        try:
+            if not await self._introduced():
+                return
+            await self._prepare()
+            if self._options.transport == "polling":
+                await self._until_done(self._without_webhook)
+                await self._poller.run()
+            else:
+                await self._until_done(self._register)
+                await self._watch()
+        except Exception:
+            logger.exception("The connection to Telegram ended")
+            self._health.fatal = "The connection to Telegram ended with an error of this channel's; see the log."
+
+    async def _introduced(self) -> bool:
+        """Find out who the bot is; False when Telegram does not know the token."""
+
+        async def ask() -> None:
+            self._updates.me = await profile_of(self._bot)
+
+        if not await self._until_done(ask):
+            return False
+        if self._needs_everything() and not self._updates.me.reads_everything:
+            self._health.privacy = PRIVACY
+            logger.warning(PRIVACY)
+        return True
+
+    async def _until_done(self, work: Callable[[], Awaitable[None]]) -> bool:
+        """Try until it works; False when Telegram does not know the token."""
+        failures = 0
+        while True:
+            try:
+                await work()
+            except TelegramError as error:
+                if is_bad_token(error):
+                    self._health.fatal = BAD_TOKEN
+                    logger.error(BAD_TOKEN)
+                    return False
+                failures += 1
+                self._health.trouble = f"Telegram cannot be reached or refuses ({error}); it is tried again."
+                if failures == 1:
+                    logger.warning("Connecting to Telegram fails: %s", error)
+                await asyncio.sleep(min(30.0, 0.5 * 2 ** min(failures, 7)) * (0.5 + random.random() / 2))  # noqa: S311 - jitter
+            else:
+                self._health.beat()
+                return True
+
+    async def _without_webhook(self) -> None:
+        await self._bot.call("deleteWebhook", {"drop_pending_updates": False})
+
+    async def _register(self) -> None:
+        secret = self._options.webhook_secret
+        await self._bot.call(
+            "setWebhook",
+            {
+                "url": self._options.webhook_url,
+                "secret_token": None if secret is None else secret.get_secret_value(),
+                "allowed_updates": list(ALLOWED_UPDATES),
+                "max_connections": self._options.max_connections,
+                "drop_pending_updates": False,
+            },
+        )
+
+    async def _watch(self) -> None:
+        """Look after the webhook: set it again when somebody took it, pass on Telegram's complaints."""
+        while True:
+            await asyncio.sleep(_WATCH_SECONDS)
+            try:
+                info = as_object(await self._bot.ask("getWebhookInfo"))
+                if text(info, "url") != self._options.webhook_url:
+                    logger.warning("The webhook was changed or removed and is set again")
+                    await self._register()
+            except TelegramError as error:
+                if is_bad_token(error):
+                    self._health.fatal = BAD_TOKEN
+                    return
+                self._health.trouble = f"Telegram cannot be reached ({type(error).__name__})."
+                continue
+            self._health.beat()
+            failed_at = number(info, "last_error_date") or 0
+            if time.time() - failed_at < FRESH_SECONDS and (number(info, "pending_update_count") or 0):
+                self._health.trouble = webhook_fault(info)

@@ -1,0 +1,140 @@
+"""The hooks and nothing else; ``wiring.py`` puts the parts together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Literal, Unpack
+
+from pydantic import SecretStr, ValidationError
+
+from agent_framework_hosting import (
+    Channel,
+    ChannelCommand,
+    ChannelConfigurationError,
+    ChannelContext,
+    ChannelContribution,
+    ChannelIdentity,
+    ChannelRequest,
+    ChannelRunHook,
+    HostedRunResult,
+    IdentityAllowlist,
+    LiveReply,
+    apply_run_hook,
+    hookimpl,
+)
+from agent_framework_hosting.ports import Target
+
+from .answers import AnswerCodec
+from .client import Bot
+from .config import TelegramKeywords, TelegramOptions
+from .health import examine
+from .media import merged
+from .reading import number, part, text
+from .wiring import Wiring
+
+_SPLIT_UNITS = 4000  # clients cut what people paste at 4096
+
+
+class TelegramChannel(Channel):
+    """Let people talk to the agent on Telegram.
+
+    Keyword arguments are the fields of ``TelegramOptions``, and what no file can express: ``commands`` are the
+    developer's own, ``run_hook`` changes each request. Raises ``ChannelConfigurationError`` for an option that cannot
+    work. Constructing opens nothing.
+    """
+
+    name = "telegram"
+    path = "/telegram"
+    push_codec = AnswerCodec()
+    on_uncertain_send: Literal["retry", "unknown"] = "unknown"
+    Options: ClassVar = TelegramOptions
+
+    def __init__(
+        self,
+        *,
+        bot_token: SecretStr | str,
+        path: str = "/telegram",
+        allowlist: IdentityAllowlist | Literal["inherit"] | None = "inherit",
+        commands: Sequence[ChannelCommand] = (),
+        run_hook: ChannelRunHook | None = None,
+        **options: Unpack[TelegramKeywords],
+    ) -> None:
+        """Check the options; nothing is opened."""
+        try:
+            self.options = TelegramOptions.model_validate({"bot_token": bot_token, **options})
+        except ValidationError as error:
+            details = error.errors(include_input=False, include_url=False)
+            faults = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}".lstrip(": ") for each in details)
+            problem = ChannelConfigurationError(f"Channel {self.name!r}: {faults}")
+            raise problem from None
+        self.path = path
+        self.allowlist = allowlist
+        self._commands = tuple(commands)
+        self._own_run_hook = run_hook
+        self._wiring: Wiring | None = None
+
+    @hookimpl
+    def contribute_routes(self, context: ChannelContext) -> ChannelContribution:
+        """Add the webhook's route when there is one, the commands, and the connection's start and stop."""
+        wiring = self._wiring = Wiring(self, context, self.options)
+        return ChannelContribution(
+            routes=wiring.routes(self.path),
+            commands=(*self._commands, *wiring.builtins.commands(self._commands)),
+            on_startup=[wiring.start],
+            on_shutdown=[wiring.stop],
+        )
+
+    @hookimpl
+    async def run_hook(
+        self, request: ChannelRequest, target: Target, protocol_request: object
+    ) -> ChannelRequest | None:
+        """Fetch the files of a message before the agent sees it."""
+        fetched = await self._wired.with_files(request)
+        return await apply_run_hook(self._own_run_hook, fetched, target=target, protocol_request=protocol_request)
+
+    @hookimpl
+    async def push(self, identity: ChannelIdentity, payload: HostedRunResult) -> str | None:
+        """Send an answer; the receipt is the ids of its messages."""
+        return await self._wired.deliveries.push(identity, payload)
+
+    def live_reply(self, request: ChannelRequest) -> LiveReply | None:
+        """Show that the bot works, and the answer while it grows."""
+        return self._wired.live_reply(request)
+
+    def settle(self, request: ChannelRequest) -> float:
+        """Wait a moment for the other parts of an album or of a long text, and for a quick second message."""
+        told = part(request.attributes, "telegram")
+        if "message_id" not in told:
+            return 0.0
+        if text(told, "album"):
+            return 0.7
+        return 1.5 if (number(told, "units") or 0) >= _SPLIT_UNITS else 0.3
+
+    def merge(self, requests: Sequence[ChannelRequest]) -> ChannelRequest:
+        """Make one message of several: their words in order, and all their files."""
+        return merged(requests)
+
+    async def reconcile(self, record: Mapping[str, object]) -> Literal["sent", "not_sent"] | None:
+        """Say what became of an answer whose sending was cut off."""
+        return await self._wired.deliveries.reconcile(record)
+
+    async def check(self) -> Sequence[str]:
+        """Return what is wrong: with the running bot, or with what it would meet at start."""
+        if self._wiring is not None and self._wiring.health.is_running:
+            return self._wiring.health.faults()
+        bot = Bot(self.options.bot_token.get_secret_value(), self.options.api_base_url)
+        try:
+            return await examine(bot, polls=self.options.transport == "polling", needs_everything=self.needs_everything)
+        finally:
+            await bot.close()
+
+    @property
+    def needs_everything(self) -> bool:
+        """Whether the bot is meant to see every message of its groups."""
+        return self.accept_in_group == "all" or self.options.group_context > 0
+
+    @property
+    def _wired(self) -> Wiring:
+        if self._wiring is None:
+            raise RuntimeError("The host has not built its app yet.")
+        return self._wiring
