@@ -36,6 +36,7 @@ IdentityResolver: TypeAlias = Callable[[ChannelIdentity], Awaitable[str | None]]
 
 _STORED_EVERY_SECONDS = 300.0
 _LOOK_AHEAD = 64
+_REPEAT_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,10 +220,32 @@ class IdentityRegistry:
         claims: Claims | None = None,
     ) -> None:
         """Record that an allowed speaker was seen, in a transaction of its own."""
+        known = self._people.known(isolation_key)
+        if known and self._was_just_seen(known[-1], identity, conversation_id, is_group=is_group, claims=claims):
+            self._people.defer(isolation_key)
+            return
         sighting = self.sighting(isolation_key, identity, conversation_id, is_group=is_group, claims=claims)
         if sighting.writes:
             await self._store.commit(sighting.writes)
         self.apply(sighting)
+
+    def _was_just_seen(
+        self,
+        last: KnownAddress,
+        identity: ChannelIdentity,
+        conversation_id: str | None,
+        *,
+        is_group: bool,
+        claims: Claims | None,
+    ) -> bool:
+        """Say whether a use only repeats the person's last one, so that nothing would be learnt from it."""
+        return (
+            self._clock() - last.last_seen < _REPEAT_SECONDS
+            and last.identity == identity
+            and last.conversation_id == conversation_id
+            and last.is_group == is_group
+            and (last.claims or None) == (claims or None)
+        )
 
     # The operator's view
 

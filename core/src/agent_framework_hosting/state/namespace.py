@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
-from ..ports import Store, Write
+from ..ports import Delete, Store, Write
 
 
 class StoreNamespace:
@@ -46,4 +45,8 @@ class StoreNamespace:
 
     async def commit(self, writes: Sequence[Write]) -> None:
         """Apply all writes in one transaction, or none and raise."""
-        await self._store.commit([replace(write, table=self._prefix + write.table) for write in writes])
+        await self._store.commit([self._own(write) for write in writes])
+
+    def _own(self, write: Write) -> Write:
+        table = self._prefix + write.table
+        return Delete(table, write.key) if isinstance(write, Delete) else type(write)(table, write.key, write.text)

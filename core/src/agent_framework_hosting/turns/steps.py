@@ -84,19 +84,25 @@ class Steps:
     # 4 run hooks
 
     async def run_hooks(self, turn: Turn) -> None:
-        """Let the channel and the policies shape the request; the speaker stays who the gate saw."""
-        turn.request = await self.parts.plugins.run_hook(turn.request, self.parts.target)
+        """Let the channel and the policies shape the request; the speaker stays who the gate saw.
+
+        A request that was moved to another conversation waits in that one's lane.
+        """
+        parts, asked = self.parts, turn.request
+        turn.request = await parts.plugins.run_hook(asked, parts.target)
+        if turn.request is asked:
+            return
+        scope = parts.plugins.channel(asked.channel).conversation_scope
+        wanted = conversation_of(turn.request, turn.person, scope)
+        if wanted.lane != turn.conversation.lane:
+            turn.close()
+            turn.place = parts.lanes.reserve(wanted.lane, limited=False)
+        turn.conversation = wanted
 
     # 5 lane and session
 
     async def enter(self, turn: Turn) -> None:
         """Wait for the conversation's turn, then open its session."""
-        parts, request = self.parts, turn.request
-        wanted = conversation_of(request, turn.person, parts.plugins.channel(request.channel).conversation_scope)
-        if wanted.lane != turn.conversation.lane:
-            turn.close()
-            turn.place = parts.lanes.reserve(wanted.lane, limited=False)
-        turn.conversation = wanted
         await turn.place.enter()
         turn.session = await self._session(turn)
 
