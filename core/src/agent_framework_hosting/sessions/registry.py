@@ -241,6 +241,7 @@ class IdentityRegistry:
         """Say whether a use only repeats the person's last one, so that nothing would be learnt from it."""
         return (
             self._clock() - last.last_seen < _REPEAT_SECONDS
+            and last.stored_at > 0.0  # else its record is gone and must be written anew
             and last.identity == identity
             and last.conversation_id == conversation_id
             and last.is_group == is_group
