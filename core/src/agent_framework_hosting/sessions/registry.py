@@ -221,7 +221,8 @@ class IdentityRegistry:
     ) -> None:
         """Record that an allowed speaker was seen, in a transaction of its own."""
         known = self._people.known(isolation_key)
-        if known and self._was_just_seen(known[-1], identity, conversation_id, is_group=is_group, claims=claims):
+        roomy = len(self._people) < self._limit  # nobody is being pushed out, so nobody needs to be seen again
+        if roomy and known and self._was_just_seen(known[-1], identity, conversation_id, is_group=is_group, claims=claims):
             self._people.defer(isolation_key)
             return
         sighting = self.sighting(isolation_key, identity, conversation_id, is_group=is_group, claims=claims)
