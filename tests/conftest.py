@@ -2,45 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-import socket
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 import httpx2
 import pytest
-from hypercorn.asyncio import serve as hypercorn_serve
-from hypercorn.config import Config
 from openai import AsyncOpenAI
 
 from agent_framework_hosting import AgentFrameworkHost
+from agent_framework_hosting.testing import HttpInbox, listening
 from host_channel_echo import EchoChannel
 from host_channel_responses import ResponsesChannel
 
 KEYS = {"ada": "ada-secret", "grace": "grace-secret"}
-
-
-@asynccontextmanager
-async def serve(app) -> AsyncIterator[str]:
-    listener = socket.create_server(("127.0.0.1", 0))
-    port = listener.getsockname()[1]
-    config = Config()
-    config.bind = [f"fd://{listener.detach()}"]  # the server closes it
-    config.graceful_timeout = 1
-    config.loglevel = "ERROR"
-    stop = asyncio.Event()
-    server = asyncio.create_task(hypercorn_serve(app, config, shutdown_trigger=stop.wait, mode="asgi"))
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        stop.set()
-        await server
-
-
-@pytest.fixture
-def serving() -> Callable[..., AbstractAsyncContextManager[str]]:
-    """Serve an ASGI app with Hypercorn on a free port of the loopback interface; yields its address."""
-    return serve
 
 
 class Wires:
@@ -77,7 +52,7 @@ class Wires:
         answer = await self.post(text, user=user, stream=stream)
         assert answer.status_code == 200, answer.text
         last = answer.text.strip().splitlines()[-1]
-        return httpx2.Response(200, text=last).json()["text"]
+        return json.loads(last)["text"]
 
 
 @pytest.fixture
@@ -88,7 +63,7 @@ def hosted() -> Callable[..., AbstractAsyncContextManager[Wires]]:
     async def host(target, *, responses=None, commands=(), **options: object) -> AsyncIterator[Wires]:
         channels = [ResponsesChannel(api_keys=KEYS, **(responses or {})), EchoChannel(commands=commands)]
         made = AgentFrameworkHost(target, channels=channels, config={}, **options)
-        async with serve(made.app) as url, httpx2.AsyncClient(timeout=30) as http, AsyncExitStack() as stack:
+        async with listening(made.app) as url, httpx2.AsyncClient(timeout=30) as http, AsyncExitStack() as stack:
             yield Wires(made, url, http, stack)
 
     return host
@@ -109,3 +84,28 @@ async def _over_echo(wires: Wires, text: str, stream: bool) -> str:
 def ask(request: pytest.FixtureRequest) -> Asking:
     """Ask over one wire and return the text of the answer; a test runs once per wire."""
     return request.param
+
+
+@pytest.fixture
+async def inbox() -> AsyncIterator[Inbox]:
+    """Yield a platform that takes pushes on a real port."""
+    received = HttpInbox()
+    async with listening(received.app) as url:
+        yield Inbox(received, url)
+
+
+class Inbox:
+    """What the echo channel pushed, finals only."""
+
+    def __init__(self, received: HttpInbox, url: str) -> None:
+        self.url = url
+        self._received = received
+        self._seen = 0
+
+    async def final(self) -> dict[str, object]:
+        """Wait for the next final answer."""
+        while True:
+            self._seen += 1
+            body = (await self._received.wait_for(self._seen))[self._seen - 1]
+            if body["state"] == "final":
+                return body

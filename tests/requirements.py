@@ -160,6 +160,10 @@ WORKFLOWS = {
     "workflows.apart": "No two runs of a workflow share an instance; what cannot be copied is refused with the factory form.",
     "workflows.forms": "A workflow given as an instance or as a factory answers alike, whole and streamed, on every channel.",
     "workflows.input": "A message is adapted to the input a workflow declares, or refused with a 400 that names the run hook.",
+    "workflows.checkpoints": "A workflow goes on from its conversation's checkpoint in the next process, and one that restores nothing is a warning.",
+    "workflows.precedence": "An explicit checkpoint_location wins and warns, an agent has no checkpoints, and a workflow with a storage of its own takes no other.",
+    "workflows.reset": "reset_session and deleting a response remove the checkpoints of that conversation and no others.",
+    "workflows.requests": "What a workflow asks reaches the caller on every channel and is answered in a later message.",
     "workflows.keys": "Ordinary isolation keys name a directory unmodified, and dangerous ones are refused.",
 }
 

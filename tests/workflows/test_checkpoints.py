@@ -113,6 +113,14 @@ async def test_a_hostile_key_writes_nothing_and_the_run_goes_on(
     assert all("isolation_key" in text for text in told)
 
 
+async def test_a_hostile_name_on_the_wire_is_no_path(hosted, workflows, tmp_path, caplog) -> None:
+    async with hosted(workflows.collector, checkpoint_location=tmp_path / "deep") as wires:
+        assert await wires.say("a", user="../../x") == "a"
+        assert await wires.say("b", user="../../y") == "b"
+    assert list(tmp_path.rglob("*")) == []
+    assert ["isolation_key" in text for text in warnings_of(caplog)] == [True, True]
+
+
 async def test_a_hostile_key_beside_a_state_directory_stays_in_it(hosted, workflows, tmp_path) -> None:
     state = tmp_path / "state"
     async with hosted(workflows.collector, state_dir=state, identity_resolver=resolver("../../x")) as wires:

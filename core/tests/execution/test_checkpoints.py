@@ -204,3 +204,38 @@ async def test_a_storage_of_the_developers_holds_one_checkpoint_for_each_convers
     for checkpoint_id in await storage.list_checkpoint_ids(workflow_name="memory"):
         await storage.delete(checkpoint_id)
     assert await say(execution, turn("d")) == ["d"]
+
+
+@pytest.mark.parametrize("kept", ["files", "storage", "nowhere"])
+async def test_a_question_that_was_not_answered_is_open_in_the_thread_that_asked_again(doubles, turn, tmp_path, kept):
+    location = {"files": tmp_path, "storage": InMemoryCheckpointStorage(), "nowhere": None}[kept]
+    execution = execution_for(doubles.workflow(doubles.Clerk()), checkpoint_location=location)
+    [asked] = (await execution.run(turn("cake", key="a"))).result.get_request_info_events()
+    await execution.run(turn("which cake?", key="b", parent="a"))
+    answer = {"responses": {asked.request_id: True}}
+    assert await say(execution, turn("", key="c", parent="b", attributes=answer)) == ["cake: True"]
+    if location is not None:
+        assert await say(execution, turn("", key="d", parent="a", attributes=answer)) == ["cake: True"]
+
+
+async def test_what_was_forgotten_during_a_run_stays_forgotten(doubles, turn, tmp_path):
+    reached, let_on = asyncio.Event(), asyncio.Event()
+
+    @executor(id="start")
+    async def start(text: str, ctx: WorkflowContext[None, str]) -> None:
+        reached.set()
+        await let_on.wait()
+        await ctx.yield_output(text)
+
+    for location in (tmp_path, InMemoryCheckpointStorage()):
+        workflow = WorkflowBuilder(start_executor=start, name="start").build()
+        execution = execution_for(workflow, checkpoint_location=location)
+        reached.clear()
+        let_on.clear()
+        running = asyncio.create_task(execution.run(turn("a")))
+        await reached.wait()
+        await execution.reset("inbox:1")
+        let_on.set()
+        assert (await running).result.get_outputs() == ["a"]
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    assert await location.list_checkpoints(workflow_name="start") == []

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import uuid
+import weakref
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from agent_framework import Workflow, WorkflowCheckpoint, WorkflowEvent
 
@@ -17,7 +19,7 @@ from .turn import TurnInput
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
 class Resumption:
     """A workflow ready for its next turn.
 
@@ -40,6 +42,7 @@ class Memory:
         self._instances = instances
         self._checkpoints = checkpoints
         self._waiting: OrderedDict[Scope, tuple[Workflow, Questions]] = OrderedDict()
+        self._opened: weakref.WeakValueDictionary[Scope, Resumption] = weakref.WeakValueDictionary()
 
     async def resume(self, turn: TurnInput) -> Resumption:
         """Return a workflow for this turn, with what its conversation left."""
@@ -47,37 +50,51 @@ class Memory:
             return Resumption(self._instances.fresh(), None)
         own = Scope(turn.isolation_key, turn.key)
         start = own if turn.parent is None else Scope(turn.isolation_key, turn.parent)
-        waiting = self._waiting.get(start)
         storage = await self._storage(own, start)
+        waiting = self._waiting.get(start)  # last: between here and its answer nobody else may find it
         if waiting is not None:
             # Alive, it needs nothing restored.
-            return Resumption(waiting[0], own, None if storage is None else RunStorage(None), waiting[1])
-        workflow = self._instances.fresh()
-        restored = None if storage is None else storage.restored
-        return Resumption(workflow, own, storage, {} if restored is None else restored.pending_request_info_events)
+            resumed = Resumption(waiting[0], own, None if storage is None else RunStorage(None), waiting[1])
+        else:
+            restored = None if storage is None else storage.restored
+            questions = {} if restored is None else restored.pending_request_info_events
+            resumed = Resumption(self._instances.fresh(), own, storage, questions)
+        self._opened[own] = resumed
+        return resumed
 
-    def take(self, turn: TurnInput) -> None:
-        """Remove a live workflow that is about to be answered: it can be answered once."""
-        if turn.isolation_key is not None:
-            self._waiting.pop(Scope(turn.isolation_key, turn.parent if turn.parent is not None else turn.key), None)
+    def take(self, resumed: Resumption) -> None:
+        """Remove a live workflow that is about to be answered, from every thread that asked: it is answered once."""
+        alive = [scope for scope, waiting in self._waiting.items() if waiting[0] is resumed.workflow]
+        for scope in alive:
+            del self._waiting[scope]
 
     async def keep(self, resumed: Resumption, questions: Questions) -> None:
-        """Store what the turn left. A failure is logged: the answer stands."""
+        """Store what the turn left, unless it was forgotten meanwhile. A failure is logged: the answer stands."""
         scope, storage = resumed.scope, resumed.storage
-        if scope is None:
+        if scope is None or self._opened.get(scope) is not resumed:
             return
-        if await self._stored(scope, resumed.workflow, storage) or not questions:
+        settled = None if storage is None else storage.settled
+        if not await self._stored(scope, resumed.workflow, settled) and questions:
+            self._wait(scope, resumed.workflow, questions)
+
+    async def carry(self, resumed: Resumption) -> None:
+        """Leave the questions that a turn did not answer open in its thread as well as where it started from."""
+        scope, storage = resumed.scope, resumed.storage
+        if scope is None or self._opened.get(scope) is not resumed:
             return
-        self._waiting[scope] = (resumed.workflow, questions)
-        self._waiting.move_to_end(scope)
-        while len(self._waiting) > self._ALIVE:
-            self._waiting.popitem(last=False)
+        restored = None if storage is None else storage.restored
+        if restored is None:
+            self._wait(scope, resumed.workflow, resumed.questions)
+        else:
+            copied = replace(restored, checkpoint_id=str(uuid.uuid4()))
+            await self._stored(scope, resumed.workflow, copied)
 
     async def forget(self, scope: Scope) -> None:
         """Remove a thread's state, or without a key everything of the person."""
-        for known in list(self._waiting):
+        for known in [*self._opened, *self._waiting]:
             if known.isolation_key == scope.isolation_key and scope.key in (None, known.key):
-                del self._waiting[known]
+                self._opened.pop(known, None)
+                self._waiting.pop(known, None)
         if self._checkpoints is not None:
             await self._checkpoints.forget(scope, label_of(self._instances.sample))
 
@@ -96,11 +113,17 @@ class Memory:
         found = await self._checkpoints.latest(start, label_of(sample))
         return RunStorage(None if found is None else _usable(found, sample))
 
-    async def _stored(self, scope: Scope, workflow: Workflow, storage: RunStorage | None) -> bool:
-        if self._checkpoints is None or storage is None or storage.settled is None:
+    def _wait(self, scope: Scope, workflow: Workflow, questions: Questions) -> None:
+        self._waiting[scope] = (workflow, questions)
+        self._waiting.move_to_end(scope)
+        while len(self._waiting) > self._ALIVE:
+            self._waiting.popitem(last=False)
+
+    async def _stored(self, scope: Scope, workflow: Workflow, checkpoint: WorkflowCheckpoint | None) -> bool:
+        if self._checkpoints is None or checkpoint is None:
             return False
         try:
-            await self._checkpoints.keep(scope, label_of(workflow), storage.settled)
+            await self._checkpoints.keep(scope, label_of(workflow), checkpoint)
         except Exception:
             logger.exception(
                 "A workflow's checkpoint could not be stored, so its conversation will not survive a restart. Check "

@@ -90,7 +90,7 @@ class _WorkflowRun:
     async def whole(self) -> HostedRunResult[TargetResult]:
         resumed, arguments = await self._prepare()
         if arguments is None:
-            return HostedRunResult(asked_again(resumed.questions))
+            return await self._ask_again(resumed)
         run = cast("Callable[..., Awaitable[WorkflowRunResult]]", resumed.workflow.run)
         result = await run(**arguments)
         return await self._settle(list(result), result.status_timeline())
@@ -107,7 +107,7 @@ class _WorkflowRun:
         if self._resumed is None:
             raise RuntimeError("The run was never started.")
         if self._stream is None:
-            return HostedRunResult(asked_again(self._resumed.questions))
+            return await self._ask_again(self._resumed)
         try:
             result = await self._stream.get_final_response()
         except RuntimeError as error:
@@ -137,7 +137,7 @@ class _WorkflowRun:
         answers = answers_in(request, resumed.questions)
         if answers is not None:
             self._answered = answers
-            self._memory.take(self._turn)
+            self._memory.take(resumed)
             arguments["responses"] = answers
             if resumed.storage is not None and resumed.storage.restored is not None:
                 arguments["checkpoint_id"] = resumed.storage.restored.checkpoint_id
@@ -149,6 +149,10 @@ class _WorkflowRun:
                 restored = resumed.storage.restored.checkpoint_id
                 await resumed.workflow.run(checkpoint_id=restored, checkpoint_storage=resumed.storage)
         return resumed, arguments
+
+    async def _ask_again(self, resumed: Resumption) -> HostedRunResult[TargetResult]:
+        await self._memory.carry(resumed)
+        return HostedRunResult(asked_again(resumed.questions))
 
     async def _settle(self, events: list[WorkflowEvent], status: list[WorkflowEvent]) -> HostedRunResult[TargetResult]:
         if self._resumed is None:
