@@ -150,3 +150,12 @@ async def test_a_person_can_be_forgotten(make: Make, tmp_path: Path) -> None:
     assert await run_turn(sessions, "echo:1", "d", key="x") == "d"
     assert await run_turn(sessions, "echo:11", "e") == "c e"
     await store.close()
+
+
+async def test_an_api_that_keeps_every_answer_pushes_nobody_out(make: Make) -> None:
+    sessions = make(live_limit=4)
+    await run_turn(sessions, "echo:1", "a")
+    for number in range(20):
+        await run_turn(sessions, "responses:k", "x", key=f"r{number}")
+    assert await run_turn(sessions, "echo:1", "b") == "a b"
+    assert len(sessions) == 5

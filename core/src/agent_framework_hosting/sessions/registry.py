@@ -221,8 +221,9 @@ class IdentityRegistry:
     ) -> None:
         """Record that an allowed speaker was seen, in a transaction of its own."""
         known = self._people.known(isolation_key)
-        roomy = len(self._people) < self._limit  # nobody is being pushed out, so nobody needs to be seen again
-        if roomy and known and self._was_just_seen(known[-1], identity, conversation_id, is_group=is_group, claims=claims):
+        roomy = len(self._people) < self._limit  # nobody is being pushed out
+        last = known[-1] if known and roomy else None
+        if last and self._was_just_seen(last, identity, conversation_id, is_group=is_group, claims=claims):
             self._people.defer(isolation_key)
             return
         sighting = self.sighting(isolation_key, identity, conversation_id, is_group=is_group, claims=claims)

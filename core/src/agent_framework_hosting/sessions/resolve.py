@@ -7,7 +7,7 @@ import logging
 import time
 import weakref
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING
 
 from ..ports import Delete, Put, Store, Write
@@ -27,8 +27,37 @@ class UnknownParent(LookupError):  # noqa: N818 - reads as the condition it name
     """The snapshot a turn wants to continue from is not known in its owner's namespace."""
 
 
+class _Live:
+    """Sessions in memory, at most ``limit``, least recently used first to go."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._sessions: OrderedDict[str, AgentSession] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._sessions)
+
+    def get(self, name: str) -> AgentSession | None:
+        session = self._sessions.get(name)
+        if session is not None:
+            self._sessions.move_to_end(name)
+        return session
+
+    def put(self, name: str, session: AgentSession) -> None:
+        self._sessions[name] = session
+        self._sessions.move_to_end(name)
+        while len(self._sessions) > self._limit:
+            self._sessions.popitem(last=False)
+
+    def pop(self, name: str) -> None:
+        self._sessions.pop(name, None)
+
+
 class Sessions:
-    """Keep the live sessions, least recently used first to go.
+    """Keep the live sessions, least recently used first to go: people's main ones and keyed ones apart.
 
     ``create`` makes a session with the given id, or returns None for targets that have none; ``fork`` makes the second
     of its sessions continue what the first holds. Sessions with a ``key`` (threads, snapshots) are stored when the
@@ -49,14 +78,14 @@ class Sessions:
         self._create = create
         self._fork = fork
         self._store = store
-        self._live_limit = live_limit
         self._snapshots = snapshots
-        self._live: OrderedDict[str, AgentSession] = OrderedDict()
+        self._main = _Live(live_limit)
+        self._keyed = _Live(live_limit)  # an API makes one per answer, which must not push people's own out
         self._opened: weakref.WeakValueDictionary[str, AgentSession] = weakref.WeakValueDictionary()
 
     def __len__(self) -> int:
         """Return how many sessions are live."""
-        return len(self._live)
+        return len(self._main) + len(self._keyed)
 
     async def open(self, isolation_key: str, key: str | None = None, parent: str | None = None) -> AgentSession | None:
         """Return the session to run in: the live one, its snapshot, a copy of ``parent``'s, or a new one.
@@ -84,10 +113,7 @@ class Sessions:
         name = _name(isolation_key, key)
         if self._opened.get(name) is not session:
             return
-        self._live[name] = session
-        self._live.move_to_end(name)
-        while len(self._live) > self._live_limit:
-            self._live.popitem(last=False)
+        self._live_with(name).put(name, session)
         if self._store.durable and (self._snapshots or key is not None):
             await self._store.commit([Put(SNAPSHOTS, name, json.dumps(session.to_dict()))])
 
@@ -104,20 +130,22 @@ class Sessions:
     async def forget(self, isolation_key: str) -> None:
         """Remove every session, snapshot and counter of one isolation key."""
         prefix = _escaped(isolation_key) + _SEPARATOR
-        for name in [name for name in {*self._live, *self._opened} if name.startswith(prefix)]:
+        for name in [name for name in {*self._main, *self._keyed, *self._opened} if name.startswith(prefix)]:
             self._drop(name)
         while rows := await self._store.scan(SNAPSHOTS, prefix=prefix):
             await self._store.commit([Delete(SNAPSHOTS, name) for name, _ in rows])
         await self._store.commit([Delete(RESETS, isolation_key)])
 
+    def _live_with(self, name: str) -> _Live:
+        return self._main if name.endswith(_SEPARATOR) else self._keyed
+
     def _drop(self, name: str) -> None:
-        self._live.pop(name, None)
+        self._live_with(name).pop(name)
         self._opened.pop(name, None)
 
     async def _find(self, name: str) -> AgentSession | None:
-        session = self._live.get(name)
+        session = self._live_with(name).get(name)
         if session is not None:
-            self._live.move_to_end(name)
             return session
         text = await self._store.get(SNAPSHOTS, name) if self._store.durable else None
         if text is None:
