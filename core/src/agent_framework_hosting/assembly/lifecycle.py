@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from ..inbound import Inbound
 from ..model.contribution import LifecycleCallback
+from ..operations.control import ControlServer
 from ..ports import DurableTaskRunner, Store
 from ..sessions.lanes import Lanes
 from ..tasks.inprocess import InProcessTaskRunner
@@ -96,6 +97,7 @@ class LifecycleParts:
     recovery: Recovery
     endings: Endings
     readiness: Readiness
+    control: ControlServer | None
     mode: str
 
 
@@ -135,6 +137,8 @@ class Lifecycle:
         try:
             taken_up = await parts.recovery.take_up()
             resumed = await self._resume_runner()
+            if parts.control is not None:
+                await parts.control.open()
         except BaseException:
             await self.stop(members)
             raise
@@ -174,6 +178,8 @@ class Lifecycle:
                     steps.push_async_callback(parts.runner.shutdown)
                 steps.push_async_callback(parts.endings.drain)
                 steps.push_async_callback(self._let_turns_finish)
+                if parts.control is not None:
+                    steps.push_async_callback(parts.control.close)
 
     async def _let_turns_finish(self) -> None:
         ends = asyncio.get_running_loop().time() + GRACE_SECONDS

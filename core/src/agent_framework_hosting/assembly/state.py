@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import cast, get_args
 
 from ..model.durable import HostStatePaths, RuntimeMode
+from ..operations.place import SOCKET
 
 COMPONENTS = tuple(HostStatePaths.__annotations__)
 _EPHEMERAL_HINTS = ("FOUNDRY_HOSTING_ENVIRONMENT", "AZURE_FUNCTIONS_ENVIRONMENT", "AWS_LAMBDA_FUNCTION_NAME")
@@ -29,6 +30,14 @@ def resolve_state_paths(state_dir: str | os.PathLike[str] | Mapping[str, object]
         return cast("HostStatePaths", {name: str(path) for name, path in state_dir.items() if path is not None})
     root = Path(state_dir)
     return cast("HostStatePaths", {name: str(root / name) for name in COMPONENTS})
+
+
+def control_socket(state_dir: str | os.PathLike[str] | Mapping[str, object] | None) -> Path | None:
+    """Return where an operator reaches a live host: in the root, or in the runner's own directory; None in memory."""
+    if isinstance(state_dir, Mapping):
+        runner = state_dir.get("runner")
+        return None if runner is None else Path(str(runner)) / SOCKET
+    return None if state_dir is None else Path(state_dir) / SOCKET
 
 
 def detect_runtime_mode(given: RuntimeMode | None, environ: Mapping[str, str]) -> tuple[RuntimeMode, str]:

@@ -40,12 +40,13 @@ from .checkpoints import checkpoints_of
 from .contributions import Contributions, collect
 from .lifecycle import Lifecycle, LifecycleParts
 from .linking import connect_linker
+from .operator import control_server
 from .options import HostOptions
 from .pairing import check_pairing
 from .plugins import assemble_plugins
 from .readiness import Readiness
 from .runner import choose_runner
-from .state import detect_runtime_mode, resolve_state_paths
+from .state import control_socket, detect_runtime_mode, resolve_state_paths
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +162,25 @@ def wire(options: HostOptions) -> Parts:
 
     lifecycle = Lifecycle(
         LifecycleParts(
-            stores, runner, load, lanes, inbound, deferred, recovery, steps.endings, readiness, f"{mode}: {reason}"
+            stores,
+            runner,
+            load,
+            lanes,
+            inbound,
+            deferred,
+            recovery,
+            steps.endings,
+            readiness,
+            control_server(
+                control_socket(given_paths),
+                turn_parts,
+                store=store,
+                runner=runner,
+                runner_store=runner_store,
+                linker=options.linker,
+                reset_checkpoints=execution.reset,
+            ),
+            f"{mode}: {reason}",
         ),
     )
     return Parts(
