@@ -1,0 +1,7 @@
+"""A strict Bot API server to test against, offline: as a fixture, or alone with ``python -m host_channel_telegram.testing``."""
+
+from .faults import Fault
+from .server import FakeBotApi
+from .world import Shown
+
+__all__ = ["FakeBotApi", "Fault", "Shown"]

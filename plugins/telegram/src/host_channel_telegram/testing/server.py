@@ -1,0 +1,272 @@
+"""The fake as a server: a real port on loopback, with a Python side and a ``/ctl`` side to steer it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self, cast
+
+from hypercorn.asyncio import serve  # type: ignore[reportUnknownVariableType] - its WSGI form is untyped
+from hypercorn.config import Config
+from hypercorn.typing import ASGIFramework
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from ..reading import Json, as_object, number, text
+from .delivery import Polls, Webhooks, secret_of
+from .faults import Fault, Refused
+from .limits import Limiter
+from .methods import Methods
+from .people import People
+from .schema import PARAMETERS
+from .world import Shown, World
+
+
+class FakeBotApi:
+    """A Bot API server for one token. Use it with ``async with``; ``url`` is the ``api_base_url`` to configure.
+
+    ``problems`` collects what the real server would have refused or ignored: it must stay empty. ``limited`` turns
+    flood control on. ``people`` are the humans: they write, press and block.
+    """
+
+    def __init__(
+        self, token: str = "123456:FAKE-TOKEN", *, username: str = "fake_bot", limited: bool = True, port: int = 0
+    ) -> None:
+        self.token = token
+        self.world = World(int(token.partition(":")[0]), username)
+        self.limiter = Limiter() if limited else None
+        self.methods = Methods(self.world, self.limiter)
+        self.people = People(self.world, self._push)
+        self.log: list[tuple[str, float, Json]] = []
+        self.unknown: list[str] = []
+        self._faults: dict[str, deque[Fault]] = defaultdict(deque)
+        self._changed = asyncio.Condition()
+        self._port = port
+        self._stop = asyncio.Event()
+        self._server: asyncio.Task[None] | None = None
+        self._polls = Polls(self.world)
+        self._hooks: Webhooks | None = None
+
+    async def __aenter__(self) -> Self:
+        """Listen."""
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", self._port))
+        listener.listen(256)
+        self._port = int(listener.getsockname()[1])
+        config = Config()
+        config.bind = [f"fd://{listener.detach()}"]
+        config.graceful_timeout = 0.1
+        config.errorlog = None
+        self._hooks = Webhooks(self.world)
+        app = cast("ASGIFramework", self.app())
+        self._server = asyncio.get_running_loop().create_task(serve(app, config, shutdown_trigger=self._stop.wait))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop listening."""
+        if self._hooks is not None:
+            await self._hooks.end()
+        self._stop.set()
+        if self._server is not None:
+            await self._server
+
+    @property
+    def url(self) -> str:
+        """The address of the server."""
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def problems(self) -> list[str]:
+        """What the real server would have refused, or silently ignored."""
+        return [*self.unknown, *self.methods.rejections]
+
+    def shown(self, chat_id: int) -> list[Shown]:
+        """Return the bot's messages in a chat as they read now, oldest first."""
+        return self.world.shown(chat_id)
+
+    def texts(self, chat_id: int) -> list[str]:
+        """Return what the bot's messages in a chat say now."""
+        return [message.text for message in self.shown(chat_id)]
+
+    def calls(self, method: str) -> list[Json]:
+        """Return the parameters of every call of a method."""
+        return [params for name, _, params in self.log if name == method.lower()]
+
+    def fail(self, method: str, *faults: Fault) -> None:
+        """Let the next calls of a method go wrong, one fault each."""
+        self._faults[method.lower()].extend(faults)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until a condition holds; it is looked at after every call."""
+        async with self._changed:
+            await self._changed.wait_for(condition)
+
+    def app(self) -> Starlette:
+        """Return the ASGI app."""
+        return Starlette(
+            routes=[
+                Route("/bot{token}/{method}", self._method, methods=["GET", "POST"]),
+                Route("/file/bot{token}/{path:path}", self._file, methods=["GET"]),
+                Route("/ctl/{what}", self._control, methods=["GET", "POST"]),
+            ]
+        )
+
+    async def _push(self, update: Json) -> int:
+        self.world.remember(update)
+        self.world.updates.append(update)
+        self._polls.wake()
+        if self._hooks is not None:
+            self._hooks.send()
+        return number(update, "update_id") or 0
+
+    async def _file(self, request: Request) -> Response:
+        data = self.world.files.get(request.path_params["path"].removeprefix("files/"))
+        if request.path_params["token"] != self.token or data is None:
+            return JSONResponse({"ok": False, "error_code": 404, "description": "Not Found"}, 404)
+        return Response(data, media_type="application/octet-stream")
+
+    async def _control(self, request: Request) -> Response:
+        """Steer the fake over HTTP: ``push`` an update, ``fail`` a method, list ``calls``, ``messages``, ``problems``."""
+        body = as_object(await request.json()) if request.method == "POST" else {}
+        match request.path_params["what"]:
+            case "push":
+                update = {"update_id": self.world.next_update_id(), **body}
+                return JSONResponse({"update_id": await self._push(update)})
+            case "say":
+                return JSONResponse({"update_id": await self.people.say(text(body, "text"), user=number(body, "user") or 1)})
+            case "fail":
+                told = {name: value for name, value in body.items() if name != "method"}
+                self.fail(text(body, "method"), Fault(**told))  # type: ignore[arg-type] - the operator's own JSON
+                return JSONResponse({})
+            case "calls":
+                return JSONResponse([[name, at, params] for name, at, params in self.log])
+            case "messages":
+                return JSONResponse([message.to_json() for message in self.world.messages.values()])
+            case "problems":
+                return JSONResponse(self.problems)
+            case _:
+                return JSONResponse({}, 404)
+
+    async def _method(self, request: Request) -> Response:
+        method = str(request.path_params["method"]).lower()
+        if request.path_params["token"] != self.token:
+            return _refusal(Refused(401, "Unauthorized"))
+        if method not in PARAMETERS:
+            return _refusal(Refused(404, "Not Found: method not found"))
+        params, files = await _read(request)
+        self.log.append((method, time.monotonic(), params))
+        self.unknown += [f"{method} has no parameter {name!r}" for name in params if name not in PARAMETERS[method]]
+        fault = self._fault_for(method, params)
+        try:
+            answer = await self._answer(method, params, files, fault)
+        finally:
+            async with self._changed:
+                self._changed.notify_all()
+        return answer
+
+    def _fault_for(self, method: str, params: Json) -> Fault | None:
+        waiting = self._faults[method]
+        if not waiting or waiting[0].chat_id not in (None, number(params, "chat_id")):
+            return None
+        return waiting.popleft()
+
+    async def _answer(self, method: str, params: Json, files: dict[str, bytes], fault: Fault | None) -> Response:
+        if fault is not None:
+            if fault.kind == "slow":
+                await asyncio.sleep(fault.seconds)
+            elif fault.kind == "refuse":
+                return _refusal(Refused(fault.code, fault.description, **fault.parameters))
+            elif fault.kind == "html":
+                return HTMLResponse("<html>Bad Gateway</html>", fault.code)
+            elif fault.kind == "drop":
+                return _Broken()
+        try:
+            result = await self._apply(method, params, files)
+        except Refused as refused:
+            return _refusal(refused)
+        if fault is not None and fault.kind == "apply_then_html":
+            return HTMLResponse("<html>Bad Gateway</html>", fault.code)
+        if fault is not None and fault.kind == "apply_then_drop":
+            return _Broken()
+        body = json.dumps({"ok": True, "result": result}).encode()
+        if fault is not None and fault.kind == "truncate":
+            body = body[: len(body) // 2]
+        return Response(body, media_type="application/json")
+
+    async def _apply(self, method: str, params: Json, files: dict[str, bytes]) -> object:
+        if method == "getupdates":
+            return await self._polls.get(params)
+        if method == "setwebhook":
+            hook = self.world.webhook
+            hook.url, hook.secret = text(params, "url"), secret_of(params)
+            kinds = params.get("allowed_updates")
+            hook.allowed = [str(kind) for kind in kinds] if isinstance(kinds, list) else hook.allowed  # type: ignore[reportUnknownVariableType,reportUnknownArgumentType]
+            if self._hooks is not None:
+                self._hooks.send()
+            return True
+        if method == "deletewebhook":
+            self.world.webhook.url = ""
+            if self._hooks is not None:
+                await self._hooks.close()
+            return True
+        if method == "getwebhookinfo":
+            return self._webhook_info()
+        return self.methods.call(method, params, files)
+
+    def _webhook_info(self) -> object:
+        hook = self.world.webhook
+        info: dict[str, object] = {"url": hook.url, "pending_update_count": len(self.world.updates)}
+        if hook.last_error:
+            info |= {"last_error_message": hook.last_error, "last_error_date": hook.last_error_date}
+        return info
+
+
+class _Broken(Response):
+    """Break the connection instead of answering."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1000")]})
+        await send({"type": "http.response.body", "body": b"{", "more_body": True})
+        raise ConnectionAbortedError("a fault of the test's own")
+
+
+def _refusal(refused: Refused) -> Response:
+    body: dict[str, object] = {"ok": False, "error_code": refused.code, "description": refused.description}
+    if refused.parameters:
+        body["parameters"] = refused.parameters
+    return JSONResponse(body, refused.code)
+
+
+async def _read(request: Request) -> tuple[Json, dict[str, bytes]]:
+    """Return the parameters of a call, from query, JSON, form or multipart, and its files."""
+    params: dict[str, object] = {name: _value(value) for name, value in request.query_params.items()}
+    files: dict[str, bytes] = {}
+    kind = request.headers.get("content-type", "")
+    if kind.startswith("application/json"):
+        params |= as_object(await request.json())
+    elif kind:
+        async with request.form(max_part_size=60_000_000) as form:
+            for name, value in form.multi_items():
+                if isinstance(value, str):
+                    params[name] = _value(value) if name not in ("text", "caption") else value
+                else:
+                    files[name] = await value.read()
+    return params, files
+
+
+def _value(given: str) -> object:
+    try:
+        return json.loads(given)
+    except ValueError:
+        return given
