@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import weakref
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 
 from agent_framework import AgentResponseUpdate, ResponseStream
 
@@ -36,9 +37,11 @@ async def _updates(
     steps: Steps, turn: Turn, ended: list[HostedRunResult[TargetResult]]
 ) -> AsyncIterator[AgentResponseUpdate]:
     shaped = steps.parts.plugins.shapes_responses(turn.request.channel)
+    pieces = _shaped(steps, turn, ended) if shaped else _as_it_comes(steps, turn, ended)
     try:
-        async for update in _shaped(steps, turn, ended) if shaped else _as_it_comes(steps, turn, ended):
-            yield update
+        async with aclosing(pieces):  # the run lets go of everything before the lane is left
+            async for update in pieces:
+                yield update
     except Exception as error:
         logger.exception("A streamed turn failed", extra={"channel": turn.request.channel, "turn": turn.id})
         raise TurnFailed(_message(error)) from error
@@ -48,7 +51,7 @@ async def _updates(
 
 async def _as_it_comes(
     steps: Steps, turn: Turn, ended: list[HostedRunResult[TargetResult]]
-) -> AsyncIterator[AgentResponseUpdate]:
+) -> AsyncGenerator[AgentResponseUpdate]:
     async with steps.running(turn) as running:
         with steps.paced(running) as updates:
             async for update in updates:
@@ -60,7 +63,7 @@ async def _as_it_comes(
 
 async def _shaped(
     steps: Steps, turn: Turn, ended: list[HostedRunResult[TargetResult]]
-) -> AsyncIterator[AgentResponseUpdate]:
+) -> AsyncGenerator[AgentResponseUpdate]:
     """Hold the answer back until the response hooks have seen all of it: no piece of it goes out unshaped."""
     result = await steps.execute(turn)
     await steps.endings.commit(turn, result)

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import replace
+from typing import TypeAlias
 
+from agent_framework import AgentResponseUpdate, ResponseStream
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
-from agent_framework_hosting import AuthorizationError, ChannelContext, Reply
+from agent_framework_hosting import AuthorizationError, ChannelContext, HostedRunResult, Reply
 
 from .parsing import BadMessageError, EchoMessage, parse, to_request
 from .rendering import render_outcome, render_state, status_of
+
+AnswerStream: TypeAlias = "ResponseStream[AgentResponseUpdate, HostedRunResult]"
 
 
 class Webhook:
@@ -49,7 +54,7 @@ class Webhook:
         else:
             outcome = await context.dispatch(request)
         if isinstance(outcome, Reply) and outcome.stream is not None:
-            return StreamingResponse(_lines(outcome), media_type="application/x-ndjson")
+            return _Streamed(outcome.stream)
         return JSONResponse(render_outcome(outcome, replies), status_code=status_of(outcome, replies))
 
     def _may_call(self, header: str) -> bool:
@@ -64,14 +69,28 @@ def _collect(replies: list[str]) -> Callable[[str], Awaitable[None]]:
     return reply
 
 
-async def _lines(reply: Reply) -> AsyncIterator[str]:
-    text = ""
-    assert reply.stream is not None  # noqa: S101 - the caller looked
-    async with reply.stream as stream:
+class _Streamed(StreamingResponse):
+    """Send a stream line by line, and close it whatever becomes of the client."""
+
+    def __init__(self, stream: AnswerStream) -> None:
+        self._stream = stream
+        self._lines = _lines(stream)
+        super().__init__(self._lines, media_type="application/x-ndjson")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            async for update in stream:
-                text += update.text
-                yield json.dumps(render_state(text, "partial")) + "\n"
-            yield json.dumps(render_outcome(Reply(await stream.get_final_response()))) + "\n"
-        except Exception:  # the host has logged it; the wire only learns that it failed
-            yield json.dumps(render_state("The agent failed.", "failed")) + "\n"
+            await super().__call__(scope, receive, send)
+        finally:
+            await self._lines.aclose()
+            await self._stream.close()
+
+
+async def _lines(stream: AnswerStream) -> AsyncGenerator[str]:
+    text = ""
+    try:
+        async for update in stream:
+            text += update.text
+            yield json.dumps(render_state(text, "partial")) + "\n"
+        yield json.dumps(render_outcome(Reply(await stream.get_final_response()))) + "\n"
+    except Exception:  # the host has logged it; the wire only learns that it failed
+        yield json.dumps(render_state("The agent failed.", "failed")) + "\n"
