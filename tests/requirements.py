@@ -164,6 +164,9 @@ WORKFLOWS = {
     "workflows.precedence": "An explicit checkpoint_location wins and warns, an agent has no checkpoints, and a workflow with a storage of its own takes no other.",
     "workflows.reset": "reset_session and deleting a response remove the checkpoints of that conversation and no others.",
     "workflows.requests": "What a workflow asks reaches the caller on every channel and is answered in a later message.",
+    "workflows.restart": "What a workflow asked is answered after a restart of the process, however that ended.",
+    "workflows.outputs": "A workflow's outputs are items where the wire has such items and text otherwise, whole and streamed equal.",
+    "workflows.teardown": "Trouble after a workflow has come to rest is logged, harmless trouble as a warning, and the answer stands.",
     "workflows.keys": "Ordinary isolation keys name a directory unmodified, and dangerous ones are refused.",
 }
 
