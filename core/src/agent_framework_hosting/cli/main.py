@@ -18,6 +18,10 @@ _COMMANDS: Mapping[str, str] = MappingProxyType(
         "demo": "Serve a bundled offline agent: no key, no file, no network.",
         "channels": "List the installed channels.",
         "doctor": "Find what would stop the host, or leave a door open.",
+        "deliveries": "List, show, replay, drop or purge deliveries.",
+        "trace": "Tell what became of an accepted message.",
+        "identities": "List, show or forget the people a host knows.",
+        "links": "List or revoke the links between accounts.",
     }
 )
 

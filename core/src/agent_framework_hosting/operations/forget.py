@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -17,7 +17,6 @@ from ..model.identity import ChannelIdentity
 from ..ports import Delete, ErasesRemoved, Store, Write
 from ..sessions.addresses import IDENTITIES, IdentityKey, identity_key
 from ..sessions.aliases import LINKS
-from ..sessions.registry import IdentityRegistry
 from ..sessions.scope import shared_key
 from ..tasks.record import UNREADABLE, TaskRecord
 from ..tasks.table import TaskTable

@@ -16,8 +16,9 @@ class OpenedState:
     """Stores and parts of one host.
 
     ``table`` returns the tasks of deliveries; it is None when another runner keeps them. ``sessions`` and
-    ``checkpoints`` forget an isolation key, ``linker`` and ``channels`` identities; ``channels`` returns sentences about
-    what it could not reach. ``busy`` says whether turns of isolation keys are under way; it is None for a stopped host.
+    ``checkpoints`` forget an isolation key, ``linker`` and ``channels`` identities; ``channels`` returns
+    sentences about what it could not reach. ``busy`` says whether turns of isolation keys are under way,
+    and is None for a stopped host.
     """
 
     store: Store
