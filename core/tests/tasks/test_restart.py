@@ -205,3 +205,41 @@ def test_a_runner_serves_one_loop_after_another(tmp_path: Path, worker: Worker, 
     task = asyncio.run(first())
     worker.gate = asyncio.Event()
     assert asyncio.run(second(task)) is TaskStatus.SUCCEEDED
+
+
+class LongStocktaking(MemoryStore):
+    """A store whose scan takes its time before it says that there is no more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go_on = asyncio.Event()
+
+    async def scan(self, table: str, *, prefix: str = "", after: str = "", limit: int = 1000):
+        page = await super().scan(table, prefix=prefix, after=after, limit=limit)
+        if table == TASKS and after:
+            await self.go_on.wait()
+        return page
+
+
+@pytest.mark.anyio
+async def test_a_task_that_is_done_before_resume_is_through_is_not_done_again(worker: Worker) -> None:
+    store = LongStocktaking()
+    runner = InProcessTaskRunner(store=store)
+    runner.register("push", worker)
+    task = runner.prepare("push", {"n": "1"})
+    await store.commit([task.write])
+    resuming = asyncio.ensure_future(runner.resume())
+    async with asyncio.timeout(10):
+        await worker.started.acquire()
+        while await runner.get(task.handle) is not TaskStatus.SUCCEEDED:
+            await asyncio.sleep(0)
+    runner.start(task)  # whoever committed it comes back only now
+    store.go_on.set()
+    await resuming
+    second = await runner.schedule("push", {"n": "2"})
+    async with asyncio.timeout(10):
+        while await runner.get(second) is not TaskStatus.SUCCEEDED:
+            await asyncio.sleep(0)
+    await runner.shutdown()
+    assert worker.order == ["1", "2"]
+    assert runner.counts()["succeeded"] == 2

@@ -212,12 +212,16 @@ class InProcessTaskRunner:
         self._resumed = True
         self._held = []
         own = self._agenda.take_out_waiting()  # the scan meets them again, in order with what is older
+        met = set(self._agenda.task_ids())  # those that run see to themselves
         orphans: Counter[str] = Counter()
         taken = 0
         try:
             async for page in self._ledger.scan(own):
                 for record in page:
                     self._ids.seen(record.id)
+                    if record.id in met:
+                        continue
+                    met.add(record.id)
                     if record.name in self._registrations:
                         self._ledger.keep_at_hand(record)
                         self._add(record)
@@ -231,7 +235,7 @@ class InProcessTaskRunner:
         finally:
             held, self._held = self._held, None
             for record in held:
-                if record.id not in self._agenda:
+                if record.id not in met:  # what the scan met may be done by now
                     self._accept(record)
             self._dispatcher.pump()
         for name, number in orphans.items():
