@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar, Unpack
 
 from pydantic import ValidationError
@@ -11,11 +12,13 @@ from agent_framework_hosting import (
     ChannelConfigurationError,
     ChannelContext,
     ChannelContribution,
+    ChannelIdentity,
     ChannelResponseHook,
     ChannelRunHook,
     ChannelStreamTransformHook,
     hookimpl,
 )
+from agent_framework_hosting.ports import Store
 
 from .config import ResponsesKeywords, ResponsesOptions
 from .own_hooks import response_hook_of, run_hook_of
@@ -54,6 +57,7 @@ class ResponsesChannel(Channel):
             problem = ChannelConfigurationError(f"Channel {self.name!r}: {faults}.")
             raise problem from None
         self.path = path
+        self._runs: Runs | None = None
         self.stream_transform = stream_transform
         if run_hook is not None:
             self.run_hook = run_hook_of(run_hook)
@@ -64,10 +68,21 @@ class ResponsesChannel(Channel):
     def contribute_routes(self, context: ChannelContext) -> ChannelContribution:
         """Add the routes, and end what still runs when the host stops."""
         options = self.options
-        records = Records(context.store, per_principal=options.max_stored_responses, keep_days=options.keep_days)
-        turns = Turns(context, options, records, channel=self.name)
-        runs = Runs(turns, max_log_bytes=options.max_log_bytes, max_held_bytes=options.max_held_log_bytes)
+        turns = Turns(context, options, self._records(context.store), channel=self.name)
+        runs = self._runs = Runs(turns, max_log_bytes=options.max_log_bytes, max_held_bytes=options.max_held_log_bytes)
         api = ResponsesApi(options, turns, runs)
         return ChannelContribution(
             routes=api.routes(), on_startup=[runs.fail_left_behind], on_shutdown=[runs.shut_down]
         )
+
+    async def forget(self, identities: Sequence[ChannelIdentity], store: Store) -> None:
+        """Remove the stored responses of principals, and the logs of those that ended lately."""
+        records = self._records(store)
+        for identity in identities:
+            await records.forget(identity.native_id)
+            if self._runs is not None:
+                self._runs.forget_all(identity.native_id)
+
+    def _records(self, store: Store) -> Records:
+        options = self.options
+        return Records(store, per_principal=options.max_stored_responses, keep_days=options.keep_days)

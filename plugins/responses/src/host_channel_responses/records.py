@@ -126,6 +126,13 @@ class Records:
             self._known[principal].pop(response_id, None)
         return record
 
+    async def forget(self, principal: str) -> None:
+        """Remove everything of a principal."""
+        for table in (self._responses, self._ids, self._items, self._answered, self._running):
+            while rows := await self._store.scan(table, prefix=_key(principal, "")):
+                await self._store.commit([Delete(table, key) for key, _ in rows])
+        self._known.pop(principal, None)
+
     async def history(self, principal: str, response_id: str) -> list[Json] | None:
         """Return the items a response was made from, oldest first: its ancestors' input and output, its own input."""
         record = await self.get(principal, response_id)

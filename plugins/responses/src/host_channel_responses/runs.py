@@ -76,6 +76,11 @@ class Runs:
         if log is not None:
             self._held_bytes -= log.size
 
+    def forget_all(self, principal: str) -> None:
+        """Drop every log of a principal."""
+        for owner, response_id in [key for key in self._held if key[0] == principal]:
+            self.forget(owner, response_id)
+
     async def attach(self, begun: Begun) -> Run:
         """Start a run of the foreground; raises ``WireError`` when the host does not take the turn."""
         outcome = await self._turns.dispatch(begun)
