@@ -30,7 +30,13 @@ async def healthy() -> tuple[bool, dict[str, object]]:
 
 def app(*contributed: Contributed, middleware: tuple[Middleware, ...] = ()) -> Starlette:
     return build_app(
-        contributed, lifespan=no_lifespan, readiness=healthy, middleware=middleware, max_body_bytes=1000, debug=False
+        contributed,
+        lifespan=no_lifespan,
+        readiness=healthy,
+        middleware=middleware,
+        max_body_bytes=1000,
+        body_timeout_seconds=None,
+        debug=False,
     )
 
 
@@ -181,6 +187,14 @@ async def test_readiness_says_what_the_probe_says(ready: bool, status: int, says
     async def probe() -> tuple[bool, dict[str, object]]:
         return ready, {"channels": {"echo": {"healthy": ready}}}
 
-    built = build_app((), lifespan=no_lifespan, readiness=probe, middleware=(), max_body_bytes=1000, debug=False)
+    built = build_app(
+        (),
+        lifespan=no_lifespan,
+        readiness=probe,
+        middleware=(),
+        max_body_bytes=1000,
+        body_timeout_seconds=None,
+        debug=False,
+    )
     answer = await call(built, "GET", "/readiness")
     assert (answer.status, answer.json()) == (status, {"status": says, "channels": {"echo": {"healthy": ready}}})

@@ -17,7 +17,6 @@ from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute, compile_p
 from .errors import PluginError
 from .middleware import IsolationHeadersMiddleware, RequestLimitsMiddleware
 
-BODY_TIMEOUT_SECONDS = 60.0
 _KINDS = (Route, WebSocketRoute, Mount)
 
 ReadinessProbe = Callable[[], Awaitable[tuple[bool, Mapping[str, object]]]]
@@ -40,6 +39,7 @@ def build_app(
     readiness: ReadinessProbe,
     middleware: Sequence[Middleware],
     max_body_bytes: int,
+    body_timeout_seconds: float | None,
     debug: bool,
 ) -> Starlette:
     """Put the host's own routes first, then every plugin's, flattened; mounts, which take all below them, come last.
@@ -57,7 +57,7 @@ def build_app(
     routes.sort(key=lambda route: isinstance(route, Mount))
     stack = [
         Middleware(IsolationHeadersMiddleware),
-        Middleware(RequestLimitsMiddleware, max_body_bytes=max_body_bytes, body_timeout_seconds=BODY_TIMEOUT_SECONDS),
+        Middleware(RequestLimitsMiddleware, max_body_bytes=max_body_bytes, body_timeout_seconds=body_timeout_seconds),
         *middleware,
     ]
     return Starlette(debug=debug, routes=routes, middleware=stack, lifespan=lifespan)

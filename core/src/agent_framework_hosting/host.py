@@ -131,6 +131,7 @@ class AgentFrameworkHost:
                 readiness=self._parts.readiness,
                 middleware=self._parts.options.middleware,
                 max_body_bytes=self._parts.options.config.settings.max_body_bytes,
+                body_timeout_seconds=self._parts.options.config.settings.body_timeout_seconds,
                 debug=self._parts.options.debug,
             )
         return self._app

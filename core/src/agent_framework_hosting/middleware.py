@@ -53,7 +53,7 @@ class RequestLimitsMiddleware:
     errors, and Starlette answers it otherwise.
     """
 
-    def __init__(self, app: ASGIApp, *, max_body_bytes: int, body_timeout_seconds: float) -> None:
+    def __init__(self, app: ASGIApp, *, max_body_bytes: int, body_timeout_seconds: float | None) -> None:
         self._app = app
         self._max_body_bytes = max_body_bytes
         self._body_timeout_seconds = body_timeout_seconds
@@ -73,7 +73,8 @@ class RequestLimitsMiddleware:
                 return await receive()
             if received > self._max_body_bytes:
                 raise HTTPException(413, "The request body is too large.")
-            deadline = deadline or asyncio.get_running_loop().time() + self._body_timeout_seconds
+            if deadline is None and self._body_timeout_seconds is not None:
+                deadline = asyncio.get_running_loop().time() + self._body_timeout_seconds
             try:
                 async with asyncio.timeout_at(deadline):
                     message = await receive()

@@ -15,6 +15,7 @@ runtime_mode = "long_running"
 allow_in_process_runner = true
 debug = true
 max_body_bytes = 1000
+body_timeout_seconds = 0
 turn_timeout_seconds = 0
 max_live_sessions = 5
 max_concurrent_turns = 6
@@ -50,6 +51,7 @@ def test_everything_a_file_can_say(tmp_path: Path) -> None:
     assert config.settings == HostSettings(
         allowlist=NativeIdAllowlist(["7"]),
         max_body_bytes=1000,
+        body_timeout_seconds=None,
         turn_timeout_seconds=None,
         max_live_sessions=5,
         max_concurrent_turns=6,

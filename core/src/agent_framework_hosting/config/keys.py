@@ -106,6 +106,7 @@ HOST_KEYS: Mapping[str, Key] = {
     "debug": Key(FLAG, "Log more, for development."),
     "allowlist": Key(HOST_ALLOWLIST, "Who may speak, on every channel that says nothing else."),
     "max_body_bytes": Key(COUNT, "Largest request body taken, in bytes."),
+    "body_timeout_seconds": Key(NUMBER, "Longest time a request body may take to arrive; 0 for no limit."),
     "turn_timeout_seconds": Key(NUMBER, "Longest turn, in seconds; 0 for no limit."),
     "max_live_sessions": Key(COUNT, "How many sessions are kept in memory; the least recently used goes first."),
     "max_concurrent_turns": Key(COUNT, "How many turns run at once; more wait."),

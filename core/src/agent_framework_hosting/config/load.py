@@ -113,8 +113,9 @@ class _Reading:
                 self.complain("", name, f"must be {kind.says}.")
         if "allowlist" in values:
             values["allowlist"] = self.allowlist(values["allowlist"], lambda text: self.complain("", "allowlist", text))
-        if values.get("turn_timeout_seconds") == 0:
-            values["turn_timeout_seconds"] = None
+        for limit in ("body_timeout_seconds", "turn_timeout_seconds"):
+            if values.get(limit) == 0:
+                values[limit] = None
         for place in ("state_dir", "checkpoint_location"):
             if place in values:
                 values[place] = _below(self.origin.directory, values[place])

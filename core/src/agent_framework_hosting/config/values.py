@@ -75,6 +75,7 @@ class HostSettings:
 
     allowlist: IdentityAllowlist | None = None
     max_body_bytes: int = 16 * 1024 * 1024
+    body_timeout_seconds: float | None = 60.0
     turn_timeout_seconds: float | None = 600.0
     max_live_sessions: int = 1024
     max_concurrent_turns: int = 128
