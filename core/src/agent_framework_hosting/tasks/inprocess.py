@@ -217,10 +217,8 @@ class InProcessTaskRunner:
         taken = 0
         try:
             async for page in self._ledger.scan(own):
-                for record in page:
+                for record in [each for each in page if each.id not in met]:
                     self._ids.seen(record.id)
-                    if record.id in met:
-                        continue
                     met.add(record.id)
                     if record.name in self._registrations:
                         self._ledger.keep_at_hand(record)
