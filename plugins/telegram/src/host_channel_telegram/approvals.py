@@ -19,7 +19,7 @@ from agent_framework_hosting.ports import Delete, Put
 from .parsing import Press, to_request_of
 from .parts import ApprovalPart, approval_text
 from .places import Place
-from .rendering import Rich
+from .rich import Rich
 
 logger = logging.getLogger(__name__)
 

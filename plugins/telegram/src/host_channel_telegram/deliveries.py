@@ -22,7 +22,8 @@ from .parts import ApprovalPart, FilePart, Part, TextPart, long_captions_apart, 
 from .places import Place, place_of
 from .progress import LiveMessage, Progress, Steps, fallback_key
 from .reading import as_object, flag, part, parts, text
-from .rendering import Rich, render
+from .rendering import render
+from .rich import Rich
 from .sending import Manner, MessageGone, Sender
 
 logger = logging.getLogger(__name__)

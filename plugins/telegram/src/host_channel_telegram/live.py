@@ -19,7 +19,8 @@ from .pacing import Pacer
 from .places import Place
 from .progress import LiveMessage, Progress
 from .reading import as_object, number
-from .rendering import Rich, render
+from .rendering import render
+from .rich import Rich
 from .splitting import split
 from .utf16 import units
 

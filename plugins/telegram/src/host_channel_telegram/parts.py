@@ -16,7 +16,8 @@ from agent_framework_hosting import HostedRunResult
 
 from .answers import messages_of, shown_contents
 from .reading import as_object, text
-from .rendering import Rich, quoted, render
+from .rendering import render
+from .rich import Rich, quoted
 from .splitting import CAPTION_UNITS, split
 from .utf16 import units
 

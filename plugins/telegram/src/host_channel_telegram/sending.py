@@ -18,7 +18,7 @@ from .pacing import Pacer
 from .parts import File
 from .places import Place
 from .reading import as_object, number
-from .rendering import Rich
+from .rich import Rich
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 
-from .rendering import Entity, Rich, end_of, start_of
+from .rich import Entity, Rich, end_of, start_of
 from .utf16 import units
 
 MESSAGE_UNITS = 4096

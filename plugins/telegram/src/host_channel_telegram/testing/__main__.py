@@ -11,7 +11,7 @@ from .server import FakeBotApi
 async def _run(token: str, port: int) -> None:
     async with FakeBotApi(token, port=port) as api:
         print(f'api_base_url = "{api.url}"\nbot_token = "{token}"')  # noqa: T201 - what the author copies
-        print(f"curl -s {api.url}/ctl/say -d '{{\"text\": \"hello\", \"user\": 42}}'")  # noqa: T201
+        print(f'curl -s {api.url}/ctl/say -d \'{{"text": "hello", "user": 42}}\'')  # noqa: T201
         print(f"curl -s {api.url}/ctl/messages", flush=True)  # noqa: T201
         await asyncio.Event().wait()
 

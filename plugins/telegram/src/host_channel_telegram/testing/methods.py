@@ -18,7 +18,9 @@ Files: TypeAlias = Mapping[str, bytes]
 
 _FILES = ("photo", "document", "audio", "voice", "video", "animation")
 _COMMAND = re.compile(r"[a-z0-9_]{1,32}")
-_REACTIONS = frozenset("👍👎❤🔥🥰👏😁🤔🤯😱🤬😢🎉🤩🤮💩🙏👌🕊🤡🥱🥴😍🐳🌚🌭💯🤣⚡🍌🏆💔🤨😐🍓🍾💋🖕😈😴😭🤓👻👀🎃🙈😇😨🤝✍🤗🫡🎅🎄☃💅🤪🗿🆒💘🙉🦄😘💊🙊😎👾🤷😡")
+_REACTIONS = frozenset(
+    "👍👎❤🔥🥰👏😁🤔🤯😱🤬😢🎉🤩🤮💩🙏👌🕊🤡🥱🥴😍🐳🌚🌭💯🤣⚡🍌🏆💔🤨😐🍓🍾💋🖕😈😴😭🤓👻👀🎃🙈😇😨🤝✍🤗🫡🎅🎄☃💅🤪🗿🆒💘🙉🦄😘💊🙊😎👾🤷😡"
+)
 
 
 class Methods:
@@ -179,7 +181,11 @@ class Methods:
             raise Refused(400, "Bad Request: invalid file_id")
         if len(data) > 20_000_000:
             raise Refused(400, "Bad Request: file is too big")
-        return {"file_id": text(params, "file_id"), "file_size": len(data), "file_path": f"files/{text(params, 'file_id')}"}
+        return {
+            "file_id": text(params, "file_id"),
+            "file_size": len(data),
+            "file_path": f"files/{text(params, 'file_id')}",
+        }
 
     # What the methods share
 

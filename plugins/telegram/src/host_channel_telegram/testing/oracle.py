@@ -36,7 +36,9 @@ def refusal_of(said: str, entities: Sequence[Json]) -> str | None:
     translated = [_translated(entity) for entity in entities]
     if any(each is None for each in translated):
         return "Bad Request: unsupported entity type"
-    answer = _ask({"@type": "getMarkdownText", "text": {"@type": "formattedText", "text": said, "entities": translated}})
+    answer = _ask(
+        {"@type": "getMarkdownText", "text": {"@type": "formattedText", "text": said, "entities": translated}}
+    )
     return f"Bad Request: {text(answer, 'message')}" if text(answer, "@type") == "error" else None
 
 

@@ -42,7 +42,11 @@ class People:
         size = {"width": 640, "height": 480} if kind in ("photo", "video") else {}
         file = {"file_id": file_id, "file_unique_id": file_id, "file_size": len(data), **size}
         named = {} if kind == "photo" else {"file_name": f"{kind}.bin"}
-        content: object = [{**file, "width": 90, "height": 60, "file_id": "thumbnail"}, file] if kind == "photo" else {**file, **named}
+        content: object = (
+            [{**file, "width": 90, "height": 60, "file_id": "thumbnail"}, file]
+            if kind == "photo"
+            else {**file, **named}
+        )
         message = self.message("", user=user, chat=chat, **{kind: content}, **fields)
         if caption:
             message |= {"caption": caption, "caption_entities": self._entities(caption)}
@@ -98,7 +102,7 @@ class People:
         name = f"@{self._world.username}"
         at = said.find(name)
         if said.startswith("/") and len(said) > 1:
-            found.append({"type": "bot_command", "offset": 0, "length": units(said.split()[0])})
+            found.append({"type": "bot_command", "offset": 0, "length": units(said.split(maxsplit=1)[0])})
         elif at >= 0:
             found.append({"type": "mention", "offset": units(said[:at]), "length": units(name)})
         return found

@@ -144,7 +144,9 @@ class FakeBotApi:
                 update = {"update_id": self.world.next_update_id(), **body}
                 return JSONResponse({"update_id": await self._push(update)})
             case "say":
-                return JSONResponse({"update_id": await self.people.say(text(body, "text"), user=number(body, "user") or 1)})
+                return JSONResponse(
+                    {"update_id": await self.people.say(text(body, "text"), user=number(body, "user") or 1)}
+                )
             case "fail":
                 told = {name: value for name, value in body.items() if name != "method"}
                 self.fail(text(body, "method"), Fault(**told))  # type: ignore[arg-type] - the operator's own JSON
