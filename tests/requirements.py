@@ -203,6 +203,7 @@ DURABILITY = {
     "journal.recovery": "After a crash what had not started is run in order, what was cut off ends visibly or is run again, and the gate is asked again.",
     "journal.counters": "Accepted turns minus those that ended is zero when nothing is under way.",
     "journal.live": "A live reply has exactly one final, and a preview in trouble never endangers the answer.",
+    "crash.kill": "However often a host is killed and wherever, what it accepted is answered, apologised for, dead or unknown, and nothing unflagged comes twice.",
     "targets.failures": "A destination whose scheduling fails is logged and left out, and never turns into a fallback.",
 }
 

@@ -68,6 +68,7 @@ class FakePlatform:
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
     most_at_once: int = 0
     _at_once: int = 0
+    _served: int = 0
 
     def at(self, path: str) -> str:
         """Return the URL of a destination."""
@@ -107,8 +108,9 @@ class FakePlatform:
         self._at_once += 1
         self.most_at_once = max(self.most_at_once, self._at_once)
         try:
-            receipt = str(len(self.posts) + 1)
             async with self.changed:
+                self._served += 1
+                receipt = str(self._served)
                 self.requests[path] += 1
                 if fault.applies:
                     self.posts.append(Post(path, json.loads(body), receipt))
