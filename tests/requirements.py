@@ -170,6 +170,10 @@ WORKFLOWS = {
     "workflows.keys": "Ordinary isolation keys name a directory unmodified, and dangerous ones are refused.",
 }
 
+CLIENTS = {
+    "clients.agent-framework": "agent-framework's own OpenAI client does turns, tool round trips and approvals against the host, whole and streamed.",
+}
+
 STATE = {
     "state.private": "The state directory is readable by its owner alone, from the beginning.",
     "state.keeps": "The database evicts nothing, has no size limit that drops data, and writes through.",
@@ -211,7 +215,7 @@ REQUIREMENTS: dict[str, str] = {
     key: text
     for chapter in (
         *(WORKSPACE, HOOKS, DISCOVERY, CONFIGURATION, TURN, SESSIONS, AGENTS, APP, RESPONSES, COMMAND_LINE, AUTHORS),
-        *(ACCESS, PEOPLE, WORKFLOWS, STATE, DELIVERIES, DURABILITY),
+        *(ACCESS, PEOPLE, WORKFLOWS, CLIENTS, STATE, DELIVERIES, DURABILITY),
     )
     for key, text in chapter.items()
 }
