@@ -34,6 +34,7 @@ from agent_framework_hosting import (
     ChannelRequest,
     HostedRunResult,
     InProcessTaskRunner,
+    PermanentPushError,
     ResponseTarget,
     RetryPolicy,
     hookimpl,
@@ -89,7 +90,7 @@ class Wire(Channel):
         self.http = httpx2.AsyncClient(timeout=5, verify=TLS)
 
     @hookimpl
-    def authorize(self, identity: ChannelIdentity) -> None:
+    def authorize(self) -> None:
         self.death.at("before journal")
 
     @hookimpl
@@ -105,10 +106,10 @@ class Wire(Channel):
     def contribute_routes(self, context: ChannelContext) -> ChannelContribution:
         async def receive(http: Request) -> JSONResponse:
             body = await http.json()
-            who = ChannelIdentity("wire", body["user"], {"callback": body["callback"]})
+            who = ChannelIdentity(self.name, body["user"], {"callback": body["callback"]})
             outcome = await context.admit(
                 ChannelRequest(
-                    "wire",
+                    self.name,
                     "message.create",
                     body["text"],
                     identity=who,
@@ -128,8 +129,17 @@ class Wire(Channel):
         body = {"text": result_text(payload), "role": role}
         answer = await self.http.post(str(identity.attributes["callback"]), json=body)
         self.death.at("after echo" if role == "user" else "after send")
+        if answer.status_code == 410:
+            raise PermanentPushError("The platform knows nobody there.")
         answer.raise_for_status()
         return str(answer.json()["id"])
+
+
+class Shy(Wire):
+    """A channel that would rather not say something twice."""
+
+    name, path = "shy", "/shy"
+    on_uncertain_send = "unknown"
 
 
 def mortal_host(root: str, death: Death, platform: str) -> AgentFrameworkHost:
@@ -145,7 +155,9 @@ def mortal_host(root: str, death: Death, platform: str) -> AgentFrameworkHost:
         store=MortalStore(f"{root}/runner", death),
     )
     state = {"sessions": f"{root}/sessions"}
-    return AgentFrameworkHost(EchoAgent(run), channels=[wire], config={}, durable_task_runner=runner, state_dir=state)
+    return AgentFrameworkHost(
+        EchoAgent(run), channels=[wire, Shy(death)], config={}, durable_task_runner=runner, state_dir=state
+    )
 
 
 async def serve(app: Starlette, listener: socket.socket) -> None:
