@@ -9,8 +9,7 @@ from .inbound import Inbound
 from .model.command import ChannelCommand, ChannelCommandContext
 from .model.outcome import Accepted, Failed, Outcome
 from .model.request import ChannelRequest
-from .model.verdict import Allowed, LinkRequired
-from .turns.gate import Gate
+from .model.verdict import LinkRequired
 
 logger = logging.getLogger(__name__)
 
@@ -28,12 +27,10 @@ class Commands:
     def __init__(
         self,
         inbound: Inbound,
-        gate: Gate,
         linking: Sequence[ChannelCommand],
         reset: Callable[[str, str | None], Awaitable[None]],
     ) -> None:
         self._inbound = inbound
-        self._gate = gate
         self._linking: Mapping[str, ChannelCommand] = {command.name: command for command in linking}
         self._reset = reset
         self._own: dict[str, dict[str, ChannelCommand]] = {}
@@ -48,24 +45,27 @@ class Commands:
         return (*own.values(), *(command for name, command in self._linking.items() if name not in own))
 
     async def invoke(self, name: str, request: ChannelRequest, reply: Callable[[str], Awaitable[None]]) -> Outcome:
-        """Run one command for the request's speaker; a refusal comes back as its outcome."""
+        """Run one command for the request's speaker; whatever stops it comes back as an outcome."""
+        try:
+            return await self._invoke(name, request, reply)
+        except Exception:
+            logger.exception("A command failed", extra={"channel": request.channel})
+            return COMMAND_FAILED
+
+    async def _invoke(self, name: str, request: ChannelRequest, reply: Callable[[str], Awaitable[None]]) -> Outcome:
         own = self._own.get(request.channel, {})
+        refusal, person = await self._inbound.check(request)
+        may_link = isinstance(refusal, LinkRequired) and name in self._linking and name not in own
+        if refusal is not None and not may_link:
+            return refusal
         command = own.get(name) or self._linking.get(name)
         if command is None:
             return UNKNOWN_COMMAND
-        verdict = await self._gate.authorize_request(request)
-        may_link = isinstance(verdict, LinkRequired) and name not in own
-        if not isinstance(verdict, Allowed) and not may_link:
-            return verdict
-        person = verdict.isolation_key if isinstance(verdict, Allowed) else None
 
         async def reset_session() -> None:
-            if person:
-                await self._reset(person, None)
+            where = self._inbound.conversation(request, person)
+            if where.isolation_key is not None and refusal is None:
+                await self._reset(where.isolation_key, where.key)
 
-        try:
-            await command.handle(ChannelCommandContext(request, reply, self._inbound.dispatch, reset_session))
-        except Exception:
-            logger.exception("A command failed", extra={"channel": request.channel, "command": name})
-            return COMMAND_FAILED
+        await command.handle(ChannelCommandContext(request, reply, self._inbound.dispatch, reset_session))
         return Accepted("")

@@ -15,7 +15,7 @@ from .errors import LaneFull, StoreError, TargetInputError
 from .model.outcome import Accepted, Busy, Duplicate, Failed, Outcome, Reply
 from .model.request import ChannelRequest
 from .model.verdict import Allowed, Denied, LinkRequired
-from .sessions.scope import conversation_of, is_addressed
+from .sessions.scope import Conversation, conversation_of, is_addressed
 from .turns.deferred import Deferred
 from .turns.endings import INTERRUPTED_NOTICE
 from .turns.finishing import see_to
@@ -89,12 +89,25 @@ class Inbound:
 
     async def stop(self, request: ChannelRequest) -> int | LinkRequired | Denied:
         """Cancel the admitted turns of the request's conversation, if its speaker may speak; return how many."""
-        parts = self._steps.parts
-        verdict = await parts.gate.authorize_request(request)
+        verdict = await self._steps.parts.gate.authorize_request(request)
         if not isinstance(verdict, Allowed):
             return verdict
-        scope = parts.plugins.channel(request.channel).conversation_scope
-        return await self._deferred.stop(conversation_of(request, verdict.isolation_key or None, scope).lane)
+        return await self._deferred.stop(self.conversation(request, verdict.isolation_key or None).lane)
+
+    async def check(self, request: ChannelRequest) -> tuple[Outcome | None, str | None]:
+        """Return what stops a message at the door, or None, and then whose it is; nothing is written."""
+        parts = self._steps.parts
+        if not self.accepting:
+            return UNAVAILABLE, None
+        if not is_addressed(request, parts.plugins.channel(request.channel).accept_in_group):
+            return Accepted(""), None  # a group talks among itself
+        verdict = await parts.gate.authorize_request(request)
+        return (None, verdict.isolation_key or None) if isinstance(verdict, Allowed) else (verdict, None)
+
+    def conversation(self, request: ChannelRequest, person: str | None) -> Conversation:
+        """Return the conversation of a speaker's message."""
+        scope = self._steps.parts.plugins.channel(request.channel).conversation_scope
+        return conversation_of(request, person, scope)
 
     async def undelivered(self, request: ChannelRequest) -> Outcome:
         """Run one turn here and deliver nothing, whatever its target: the caller will."""

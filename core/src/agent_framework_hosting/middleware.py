@@ -60,31 +60,48 @@ class RequestLimitsMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
-        received = int(declared) if declared.isdigit() and int(declared) > self._max_body_bytes else 0
-        complete, deadline = False, None
+        if scope["type"] == "http":
+            declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
+            size = int(declared[:20]) if declared.isdigit() else 0
+            receive = _LimitedBody(receive, size, self._max_body_bytes, self._body_timeout_seconds).receive
+        await self._app(scope, receive, send)
 
-        async def limited() -> Message:
-            nonlocal received, complete, deadline
-            if complete:
-                return await receive()
-            if received > self._max_body_bytes:
-                raise HTTPException(413, "The request body is too large.")
-            if deadline is None and self._body_timeout_seconds is not None:
-                deadline = asyncio.get_running_loop().time() + self._body_timeout_seconds
-            try:
-                async with asyncio.timeout_at(deadline):
-                    message = await receive()
-            except TimeoutError:
-                raise HTTPException(408, "The request body took too long to arrive.") from None
-            received += len(message.get("body", b""))
-            complete = not message.get("more_body", False)
-            if received > self._max_body_bytes:
-                complete = False
-                raise HTTPException(413, "The request body is too large.")
-            return message
 
-        await self._app(scope, limited, send)
+class _LimitedBody:
+    """Read one request body."""
+
+    def __init__(self, receive: Receive, declared: int, max_bytes: int, timeout_seconds: float | None) -> None:
+        self._receive = receive
+        self._max_bytes = max_bytes
+        self._timeout_seconds = timeout_seconds
+        self._deadline: float | None = None
+        self._too_large = declared > max_bytes
+        self._received = 0
+        self._complete = False
+
+    async def receive(self) -> Message:
+        if self._complete and not self._too_large:
+            return await self._receive()
+        if self._deadline is None and self._timeout_seconds is not None:
+            self._deadline = asyncio.get_running_loop().time() + self._timeout_seconds
+        message = None if self._too_large else await self._next()
+        if message is None or self._received > self._max_bytes:
+            self._too_large = True
+            await self._drop()
+            raise HTTPException(413, "The request body is too large.")
+        return message
+
+    async def _drop(self) -> None:
+        """Read some of what is too much: a client that is still sending gets no answer from a closed connection."""
+        while not self._complete and self._received <= 2 * self._max_bytes:
+            await self._next()
+
+    async def _next(self) -> Message:
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                message = await self._receive()
+        except TimeoutError:
+            raise HTTPException(408, "The request body took too long to arrive.") from None
+        self._received += len(message.get("body", b""))
+        self._complete = not message.get("more_body", False)
+        return message

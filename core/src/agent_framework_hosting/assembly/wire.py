@@ -146,7 +146,7 @@ def wire(options: HostOptions) -> Parts:
     )
     stores = (store, runner_store)
     readiness = Readiness(plugins.channels, stores, journal, runner)
-    commands = Commands(inbound, gate, linking, reset_session)
+    commands = Commands(inbound, linking, reset_session)
 
     def context_of(channel: Channel) -> HostChannelContext:
         return HostChannelContext(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Literal, cast, overload
@@ -23,6 +22,7 @@ from ..model.contribution import ChannelContribution
 from ..model.identity import ChannelIdentity
 from ..model.result import HostedRunResult, TargetResult, result_text
 from ..ports import ChannelContext
+from .arrivals import Arrivals
 
 
 class EchoAgent:
@@ -121,10 +121,14 @@ class InboxChannel(Channel):
 
     def __init__(self, *, name: str = "inbox") -> None:
         self.name = name
-        self.inbox: list[tuple[str, str]] = []
         self.failures: list[Exception] = []
-        self._arrived = asyncio.Condition()
+        self._arrived = Arrivals[tuple[str, str]]()
         self._context: ChannelContext | None = None
+
+    @property
+    def inbox(self) -> list[tuple[str, str]]:
+        """Every push so far as (native id, text), oldest first."""
+        return self._arrived.items
 
     @property
     def context(self) -> ChannelContext:
@@ -144,16 +148,12 @@ class InboxChannel(Channel):
         """Keep what was pushed and return its place in the inbox."""
         if self.failures:
             raise self.failures.pop(0)
-        async with self._arrived:
-            self.inbox.append((identity.native_id, result_text(payload)))
-            self._arrived.notify_all()
-            return str(len(self.inbox))
+        self._arrived.add((identity.native_id, result_text(payload)))
+        return str(len(self.inbox))
 
     async def wait_for(self, count: int) -> list[tuple[str, str]]:
         """Wait until at least ``count`` pushes have arrived and return them all."""
-        async with self._arrived:
-            await self._arrived.wait_for(lambda: len(self.inbox) >= count)
-            return list(self.inbox)
+        return await self._arrived.wait_for(count)
 
 
 class HandClock:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+
+from .arrivals import Arrivals
 
 
 class HttpInbox:
@@ -18,21 +18,19 @@ class HttpInbox:
     """
 
     def __init__(self, *answers: Response) -> None:
-        self.received: list[object] = []
         self.answers = list(answers)
         self.app = Starlette(routes=[Route("/{rest:path}", self._receive, methods=["POST"])])
-        self._arrived = asyncio.Condition()
+        self._arrived = Arrivals[object]()
+
+    @property
+    def received(self) -> list[object]:
+        """Every body so far, oldest first."""
+        return self._arrived.items
 
     async def wait_for(self, count: int) -> list[object]:
         """Wait until at least ``count`` bodies have arrived and return them all."""
-        async with self._arrived:
-            await self._arrived.wait_for(lambda: len(self.received) >= count)
-            return list(self.received)
+        return await self._arrived.wait_for(count)
 
     async def _receive(self, request: Request) -> Response:
-        body: object = await request.json()
-        async with self._arrived:
-            self.received.append(body)
-            self._arrived.notify_all()
-            number = len(self.received)
-        return self.answers.pop(0) if self.answers else JSONResponse({"id": str(number)})
+        self._arrived.add(await request.json())
+        return self.answers.pop(0) if self.answers else JSONResponse({"id": str(len(self.received))})
