@@ -11,6 +11,7 @@ WORKSPACE = {
     "workspace.public-names": "The package offers exactly its documented public names, sorted, typed and documented.",
     "workspace.light-import": "Importing the package imports neither pydantic, diskcache, hypercorn nor agent-framework's agents.",
     "workspace.docs-run": "Every Python block in the documentation runs.",
+    "examples.run": "Each example does offline what its page says it does.",
     "docs.tutorial": "The tutorial, followed word for word, prints what it says.",
 }
 
