@@ -59,13 +59,13 @@ async def test_two_requests_on_one_lane_keep_their_own_keys(ask: Ask, served, st
 async def test_a_turn_that_runs_after_its_request_has_the_requests_keys(ask: Ask, served) -> None:
     served.model.holds = {"later"}
     inbox = HttpInbox()
-    async with listening(inbox.app) as url:
-        async with AgentFrameworkHost(served.agent, channels=[EchoChannel()], config={}) as host:
-            status, _ = await ask(host, "later", headers=headers("u1"), later=True, callback=url)
-            assert status == 202
-            await ask(host, "other", "bob", headers=headers("u2"))
-            await served.model.reached("later")
-            await served.model.let_go("later")
+    host = AgentFrameworkHost(served.agent, channels=[EchoChannel()], config={})
+    async with listening(inbox.app) as url, host:
+        status, _ = await ask(host, "later", headers=headers("u1"), later=True, callback=url)
+        assert status == 202
+        await ask(host, "other", "bob", headers=headers("u2"))
+        await served.model.reached("later")
+        await served.model.let_go("later")
     assert IsolationKeys("u2") in served.model.keys
     assert IsolationKeys("u1") in served.model.keys
     assert set(served.model.keys) == {IsolationKeys("u1"), IsolationKeys("u2")}
