@@ -209,6 +209,17 @@ DURABILITY = {
     "journal.counters": "Accepted turns minus those that ended is zero when nothing is under way.",
     "journal.live": "A live reply has exactly one final, and a preview in trouble never endangers the answer.",
     "crash.kill": "However often a host is killed and wherever, what it accepted is answered, apologised for, dead or unknown, and nothing unflagged comes twice.",
+    "crash.hostile": "A state directory full of hostile files, rows and records runs no code; the host starts and names what it set aside.",
+    "crash.owner": "A second host on one state directory is refused with the first one's pid, until that one is killed.",
+    "crash.full-disk": "A disk that takes nothing is a clear refusal and turns readiness red; no accepted turn is lost, and it passes by itself.",
+    "crash.memory": "Session snapshots where asked for, named threads always, and people's addresses survive a restart.",
+    "crash.many": "Thousands of pending deliveries go out after a restart in order, a bounded number at a time.",
+    "background.states": "A background run's token is opaque and says queued, running, completed with the answer, or failed with a safe text.",
+    "background.delivery": "A background run's answer also goes to its response target.",
+    "background.restart": "Background runs survive a restart: queued ones run, interrupted ones fail visibly or are run again.",
+    "proactive.deliver": "Application code reaches a person by active channel, name, everywhere or a verbatim identity, or is told why not.",
+    "proactive.remember": "A proactive delivery is part of the conversation when asked to be.",
+    "proactive.outside": "A host that was never started delivers too, and one that was closed refuses.",
     "targets.failures": "A destination whose scheduling fails is logged and left out, and never turns into a fallback.",
 }
 
