@@ -53,6 +53,8 @@ class Polls:
             while not (ready := self._ready()) and (left := deadline - time.monotonic()) > 0:
                 self._news.clear()
                 await _first_of(self._news, mine, left)
+                if self._news.is_set() and not self._ready():
+                    break
                 if mine.is_set():
                     raise Refused(
                         409,

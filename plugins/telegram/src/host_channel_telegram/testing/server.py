@@ -47,6 +47,7 @@ class FakeBotApi:
         self.people = People(self.world, self._push)
         self.log: list[tuple[str, float, Json]] = []
         self.unknown: list[str] = []
+        self._raw: list[str] = []
         self._faults: dict[str, deque[Fault]] = defaultdict(deque)
         self._changed = asyncio.Condition()
         self._port = port
@@ -106,6 +107,11 @@ class FakeBotApi:
     def fail(self, method: str, *faults: Fault) -> None:
         """Let the next calls of a method go wrong, one fault each."""
         self._faults[method.lower()].extend(faults)
+
+    def push_raw(self, update: str) -> None:
+        """Let the next polls carry an update that is sent as it is written, however odd."""
+        self._raw.append(update)
+        self._polls.wake()
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until a condition holds; it is looked at after every call."""
@@ -170,6 +176,8 @@ class FakeBotApi:
         self.log.append((method, time.monotonic(), params))
         self.unknown += [f"{method} has no parameter {name!r}" for name in params if name not in PARAMETERS[method]]
         fault = self._fault_for(method, params)
+        async with self._changed:
+            self._changed.notify_all()
         try:
             answer = await self._answer(method, params, files, fault)
         finally:
@@ -202,6 +210,8 @@ class FakeBotApi:
         if fault is not None and fault.kind == "apply_then_drop":
             return _Broken()
         body = json.dumps({"ok": True, "result": result}).encode()
+        if method == "getupdates" and self._raw:
+            body = self._with_raw(body, params)
         if fault is not None and fault.kind == "truncate":
             body = body[: len(body) // 2]
         return Response(body, media_type="application/json")
@@ -225,6 +235,16 @@ class FakeBotApi:
         if method == "getwebhookinfo":
             return self._webhook_info()
         return self.methods.call(method, params, files)
+
+    def _with_raw(self, body: bytes, params: Json) -> bytes:
+        """Put the updates that are sent as written ahead of the others, until they are confirmed."""
+        offset = number(params, "offset") or 0
+        self._raw = [each for each in self._raw if int(each.split(":")[1].split(",")[0]) >= offset]
+        if not self._raw:
+            return body
+        only = number(params, "limit") == 1
+        rest = b"" if only else body.removeprefix(b'{"ok": true, "result": [').removesuffix(b"]}")
+        return b'{"ok": true, "result": [' + b", ".join(each for each in (self._raw[0].encode(), rest) if each) + b"]}"
 
     def _webhook_info(self) -> object:
         hook = self.world.webhook
