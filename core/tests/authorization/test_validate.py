@@ -11,11 +11,14 @@ from agent_framework_hosting.authorization.allowlists import (
     NativeIdAllowlist,
 )
 from agent_framework_hosting.authorization.decide import AccessRules
-from agent_framework_hosting.authorization.validate import channels_named, check_access
+from agent_framework_hosting.authorization.validate import channels_named, check_access, check_people
 from agent_framework_hosting.errors import ChannelConfigurationError
 from agent_framework_hosting.hookspecs import Channel
-from agent_framework_hosting.model.verdict import AllowlistDecision, AuthorizationContext
+from agent_framework_hosting.host import AgentFrameworkHost
+from agent_framework_hosting.model.identity import ChannelIdentity
+from agent_framework_hosting.model.verdict import AllowlistDecision, AuthorizationContext, LinkedIdentity
 from agent_framework_hosting.ports import IdentityAllowlist
+from agent_framework_hosting.testing import EchoAgent
 
 CLAIM = LinkedClaimAllowlist("email", ["a@x"])
 
@@ -162,3 +165,38 @@ def test_a_channel_may_have_attributes_of_its_own() -> None:
 def test_a_custom_allowlist_is_taken_as_it_is() -> None:
     custom = CallableAllowlist(lambda context: True)
     assert rules_of(channel(allowlist=custom))["bot"].allowlist is custom
+
+
+class Resolves:
+    async def resolve(self, identity: ChannelIdentity, /) -> LinkedIdentity:
+        return LinkedIdentity(identity.native_id)
+
+
+async def as_their_own(identity: ChannelIdentity) -> str:
+    return identity.native_id
+
+
+def test_what_can_answer_who_somebody_is_is_taken() -> None:
+    check_people(None, None)
+    check_people(Resolves(), as_their_own)
+
+
+@pytest.mark.requirement("access.construction")
+@pytest.mark.parametrize(
+    ("linker", "resolver", "named"),
+    [
+        (object(), None, "identity_linker is an object"),
+        (Resolves, None, "identity_linker is the class Resolves"),
+        (None, "users.by_id", "identity_resolver is a str"),
+    ],
+)
+def test_what_could_never_answer_who_somebody_is_is_refused(linker: object, resolver: object, named: str) -> None:
+    with pytest.raises(ChannelConfigurationError, match=named):
+        check_people(linker, resolver)
+
+
+@pytest.mark.requirement("access.construction")
+@pytest.mark.parametrize("default", [False, "", [], {}])
+def test_an_empty_default_is_no_open_door(default: object) -> None:
+    with pytest.raises(ChannelConfigurationError, match="default_allowlist is"):
+        AgentFrameworkHost(EchoAgent(), channels=[channel()], config={}, default_allowlist=default)  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from ..authorization.authorizer import Authorizer
-from ..authorization.validate import check_access
+from ..authorization.validate import check_access, check_people
 from ..commands import Commands
 from ..context import HostChannelContext
 from ..delivery.continuations import Continuations
@@ -80,7 +80,8 @@ def wire(options: HostOptions) -> Parts:
     execution = execution_for(options.target, checkpoint_location=checkpoints_of(options, paths))
 
     # Who may speak, and who is who
-    default = options.default_allowlist or settings.allowlist
+    default = settings.allowlist if options.default_allowlist is None else options.default_allowlist
+    check_people(options.linker, options.resolver)
     rules = check_access(plugins.channels, default_allowlist=default, links=options.linker is not None)
     registry = IdentityRegistry(
         store,

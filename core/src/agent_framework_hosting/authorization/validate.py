@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from ..errors import ChannelConfigurationError
 from ..hookspecs import Channel
-from ..ports import IdentityAllowlist
+from ..ports import IdentityAllowlist, IdentityLinker
 from .allowlists import AllOfAllowlists, AnyOfAllowlists, NativeIdAllowlist
 from .decide import AccessRules
 
@@ -37,6 +37,19 @@ def check_access(
     if default_allowlist is not None:
         _check_allowlist("default_allowlist", default_allowlist, names)
     return {channel.name: _rules_of(channel, default_allowlist, names, links=links) for channel in channels}
+
+
+def check_people(linker: object, resolver: object) -> None:
+    """Raise ``ChannelConfigurationError`` for an identity linker or resolver that could never answer."""
+    if linker is not None and (isinstance(linker, type) or not isinstance(linker, IdentityLinker)):
+        raise ChannelConfigurationError(
+            f"identity_linker is {_what(linker)}; it must be an object with an async method resolve(identity)."
+        )
+    if resolver is not None and not callable(resolver):
+        raise ChannelConfigurationError(
+            f"identity_resolver is {_what(resolver)}; it must be an async function that takes an identity and returns "
+            "its isolation key or None."
+        )
 
 
 def walk(allowlist: IdentityAllowlist) -> Iterator[IdentityAllowlist]:
@@ -127,6 +140,10 @@ def _refuse_misspelt(channel: Channel, where: str) -> None:
 def _nearest(name: str, names: Collection[str]) -> str:
     close = difflib.get_close_matches(name, sorted(names), n=1, cutoff=0.6)
     return f" Did you mean {close[0]!r}?" if close else f" Its channels are: {', '.join(sorted(names)) or 'none'}."
+
+
+def _what(value: object) -> str:
+    return f"the class {value.__name__}" if isinstance(value, type) else _kind(value)
 
 
 def _kind(value: object) -> str:
