@@ -62,7 +62,7 @@ def hosted() -> Callable[..., AbstractAsyncContextManager[Wires]]:
     @asynccontextmanager
     async def host(target, *, responses=None, commands=(), **options: object) -> AsyncIterator[Wires]:
         channels = [ResponsesChannel(api_keys=KEYS, **(responses or {})), EchoChannel(commands=commands)]
-        made = AgentFrameworkHost(target, channels=channels, config={}, **options)
+        made = AgentFrameworkHost(target, channels=channels, **{"config": {}, **options})
         async with listening(made.app) as url, httpx2.AsyncClient(timeout=30) as http, AsyncExitStack() as stack:
             yield Wires(made, url, http, stack)
 

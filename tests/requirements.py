@@ -11,6 +11,8 @@ WORKSPACE = {
     "workspace.public-names": "The package offers exactly its documented public names, sorted, typed and documented.",
     "workspace.light-import": "Importing the package imports neither pydantic, diskcache, hypercorn nor agent-framework's agents.",
     "workspace.docs-run": "Every Python block in the documentation runs.",
+    "docs.pictures": "The pictures of one turn and one push are readable in light and dark, described in words, and stand on a page.",
+    "docs.persists": "What the documentation says persists of a conversation does.",
     "examples.run": "Each example does offline what its page says it does.",
     "docs.tutorial": "The tutorial, followed word for word, prints what it says.",
 }
