@@ -21,7 +21,9 @@ def joined(texts: list[str]) -> str:
 async def settled(hosted) -> None:
     """Wait until no turn is under way and the outbox is empty."""
     async with asyncio.timeout(20):
-        while any(hosted.host.runner.counts().get(status) for status in ("scheduled", "running", "pending")):
+        while any(
+            hosted.host.durable_task_runner.counts().get(status) for status in ("scheduled", "running", "pending")
+        ):
             await asyncio.sleep(0.05)
 
 
@@ -47,7 +49,7 @@ async def test_a_send_with_a_lost_answer_is_not_repeated(api, talker, serving, s
         await api.people.say("hello")
         await soon(api.until(lambda: api.texts(42) == ["1: hello"]))
         await settled(hosted)
-        assert hosted.host.runner.counts().get("unknown") == 1
+        assert hosted.host.durable_task_runner.counts().get("unknown") == 1
         await api.people.say("next")
         await soon(api.until(lambda: api.texts(42) == ["1: hello", "2: next"]))
 
@@ -59,7 +61,7 @@ async def test_an_unknown_part_does_not_hold_back_the_others(api, talker, servin
         await soon(api.until(lambda: joined(api.texts(42)) == joined([LONG])))
         await settled(hosted)
         assert len(api.texts(42)) == 3
-        assert hosted.host.runner.counts().get("unknown") == 1
+        assert hosted.host.durable_task_runner.counts().get("unknown") == 1
 
 
 async def test_an_edit_with_a_lost_answer_is_repeated(api, talker, serving, soon) -> None:

@@ -67,7 +67,7 @@ async def test_typing_is_shown_until_there_is_text(api, talker, serving, soon) -
 async def test_a_growing_answer_can_be_stopped(api, talker, serving, soon, how) -> None:
     hold = asyncio.Event()
     agent = talker(
-        lambda text, turn: ["The beginning of something long", hold, "never"] if turn == 1 else [f"{turn}: {text}"]
+        lambda text, turn: ["The beginning of something long", hold, "never"] if text == "go" else [f"{turn}: {text}"]
     )
     async with serving(api, agent, stop_button=how == "button"):
         await api.people.say("go")

@@ -25,6 +25,7 @@ from .delivery import Polls, Webhooks, secret_of
 from .faults import Fault, Refused
 from .limits import Limiter
 from .methods import Methods
+from .forms import read
 from .people import People
 from .schema import PARAMETERS
 from .world import Shown, World
@@ -172,7 +173,7 @@ class FakeBotApi:
             return _refusal(Refused(401, "Unauthorized"))
         if method not in PARAMETERS:
             return _refusal(Refused(404, "Not Found: method not found"))
-        params, files = await _read(request)
+        params, files = await read(request)
         self.log.append((method, time.monotonic(), params))
         self.unknown += [f"{method} has no parameter {name!r}" for name in params if name not in PARAMETERS[method]]
         fault = self._fault_for(method, params)
@@ -268,27 +269,3 @@ def _refusal(refused: Refused) -> Response:
     if refused.parameters:
         body["parameters"] = refused.parameters
     return JSONResponse(body, refused.code)
-
-
-async def _read(request: Request) -> tuple[Json, dict[str, bytes]]:
-    """Return the parameters of a call, from query, JSON, form or multipart, and its files."""
-    params: dict[str, object] = {name: _value(value) for name, value in request.query_params.items()}
-    files: dict[str, bytes] = {}
-    kind = request.headers.get("content-type", "")
-    if kind.startswith("application/json"):
-        params |= as_object(await request.json())
-    elif kind:
-        async with request.form(max_part_size=60_000_000) as form:
-            for name, value in form.multi_items():
-                if isinstance(value, str):
-                    params[name] = _value(value) if name not in ("text", "caption") else value
-                else:
-                    files[name] = await value.read()
-    return params, files
-
-
-def _value(given: str) -> object:
-    try:
-        return json.loads(given)
-    except ValueError:
-        return given
