@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -198,3 +199,18 @@ async def test_readiness_says_what_the_probe_says(ready: bool, status: int, says
     )
     answer = await call(built, "GET", "/readiness")
     assert (answer.status, answer.json()) == (status, {"status": says, "channels": {"echo": {"healthy": ready}}})
+
+
+@pytest.mark.requirement("app.routes")
+@pytest.mark.parametrize(
+    ("method", "path", "status", "says"),
+    [("GET", "/v1/nothing", 404, "Not Found"), ("GET", "/bot", 405, "Method Not Allowed")],
+)
+async def test_what_no_route_takes_is_refused_in_a_shape_that_clients_of_an_api_can_read(
+    method: str, path: str, status: int, says: str
+) -> None:
+    answer = await call(app(Contributed("bot", "/bot", [post("/")])), method, path)
+    assert answer.status == status
+    assert json.loads(answer.body) == {
+        "error": {"message": says, "type": "invalid_request_error", "param": None, "code": None}
+    }

@@ -9,9 +9,10 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute, compile_path
 
 from .errors import PluginError
@@ -60,7 +61,13 @@ def build_app(
         Middleware(RequestLimitsMiddleware, max_body_bytes=max_body_bytes, body_timeout_seconds=body_timeout_seconds),
         *middleware,
     ]
-    return Starlette(debug=debug, routes=routes, middleware=stack, lifespan=lifespan)
+    return Starlette(
+        debug=debug,
+        routes=routes,
+        middleware=stack,
+        lifespan=lifespan,
+        exception_handlers={HTTPException: _refused},
+    )
 
 
 def flatten(part: Contributed) -> list[BaseRoute]:
@@ -115,6 +122,17 @@ def _claim(route: BaseRoute, owner: str, claims: list[_Claim]) -> None:
                 f'give one of them another path in its table, for example path = "/{owner}".'
             )
     claims.append(wanted)
+
+
+async def _refused(_: Request, refused: Exception) -> Response:
+    """Answer what no route takes in the one shape that clients of an API can read."""
+    if not isinstance(refused, HTTPException):
+        raise refused
+    if refused.status_code in (204, 304):
+        return Response(status_code=refused.status_code, headers=refused.headers)
+    kind = "server_error" if refused.status_code >= 500 else "invalid_request_error"
+    body = {"error": {"message": refused.detail, "type": kind, "param": None, "code": None}}
+    return JSONResponse(body, status_code=refused.status_code, headers=refused.headers)
 
 
 async def _healthz(_: Request) -> JSONResponse:

@@ -10,6 +10,9 @@ import openai
 import pytest
 from agent_framework import AgentResponseUpdate, Content
 
+from agent_framework_hosting import AgentFrameworkHost
+from host_channel_responses import ResponsesChannel
+
 pytestmark = pytest.mark.anyio
 
 
@@ -186,6 +189,21 @@ async def test_a_body_that_lies_about_its_length_is_cut_off(talking, chat_agent)
     async with talking(chat_agent(), max_body_bytes=60_000) as made, httpx2.AsyncClient() as http:
         answer = await http.post(f"{made().base_url}responses", content=endless())
         assert (answer.status_code, answer.json()["error"]["code"]) == (413, "request_too_large")
+
+
+@pytest.mark.requirement("responses.errors")
+async def test_a_body_too_large_for_the_host_reads_like_one_too_large_for_the_channel(serving, chat_agent) -> None:
+    config = {"max_body_bytes": 1000}
+    host = AgentFrameworkHost(chat_agent(), channels=[ResponsesChannel()], config=config)
+    async with serving(host.app) as url, httpx2.AsyncClient(base_url=url) as http:
+        answer = await http.post("/v1/responses", json={"input": "x" * 2000})
+        assert answer.status_code == 413
+        assert answer.json()["error"] == {
+            "message": "The request body is too large.",
+            "type": "invalid_request_error",
+            "param": None,
+            "code": "request_too_large",
+        }
 
 
 @pytest.mark.requirement("responses.input")

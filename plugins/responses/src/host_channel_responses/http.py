@@ -118,7 +118,8 @@ class Endpoint:
         except WireError as refused:
             await self._refuse(call, refused)
         except HTTPException as refused:
-            await self._refuse(call, WireError(refused.status_code, refused.detail))
+            code = "request_too_large" if refused.status_code == 413 else None  # as when our own limit is met first
+            await self._refuse(call, WireError(refused.status_code, refused.detail, code=code))
         except ClientGone:
             logger.debug("A client went away before it was answered.")
         except Exception as error:
