@@ -176,6 +176,19 @@ def workflows() -> SimpleNamespace:
         untidy=_untidy,
         clerk=lambda answer=bool: lambda: WorkflowBuilder(start_executor=Clerk(answer), name="clerk").build(),
         of=of,
-        Executor=_Taker,
+        Clerk=Clerk,
         Verdict=Verdict,
     )
+
+
+@pytest.fixture
+def settled():
+    """Follow a background response to its end, by its events, and return it."""
+
+    async def follow(wires, response):
+        client = await wires.client()
+        async for _ in await client.responses.retrieve(response.id, stream=True):
+            pass
+        return await client.responses.retrieve(response.id)
+
+    return follow

@@ -98,10 +98,10 @@ class _WorkflowRun:
     async def open(self) -> AsyncIterator[AgentResponseUpdate]:
         resumed, arguments = await self._prepare()
         if arguments is None:
-            return _Updates(None, list(resumed.questions.values()))
+            return _Updates(None, resumed.questions)
         run = cast("Callable[..., WorkflowStream]", resumed.workflow.run)
         self._stream = run(stream=True, **arguments)
-        return _Updates(self._stream, [])
+        return _Updates(self._stream, self._left_open(resumed))
 
     async def finish(self) -> HostedRunResult[TargetResult]:
         if self._resumed is None:
@@ -150,6 +150,9 @@ class _WorkflowRun:
                 await resumed.workflow.run(checkpoint_id=restored, checkpoint_storage=resumed.storage)
         return resumed, arguments
 
+    def _left_open(self, resumed: Resumption) -> Questions:
+        return {key: value for key, value in resumed.questions.items() if key not in self._answered}
+
     async def _ask_again(self, resumed: Resumption) -> HostedRunResult[TargetResult]:
         await self._memory.carry(resumed)
         return HostedRunResult(asked_again(resumed.questions))
@@ -157,7 +160,7 @@ class _WorkflowRun:
     async def _settle(self, events: list[WorkflowEvent], status: list[WorkflowEvent]) -> HostedRunResult[TargetResult]:
         if self._resumed is None:
             raise RuntimeError("The run was never started.")
-        left = {key: value for key, value in self._resumed.questions.items() if key not in self._answered}
+        left = self._left_open(self._resumed)
         result = whole_result(events, status, left, self._turn.answer_envelope)
         questions: Questions = {event.request_id: event for event in result.get_request_info_events()}
         await self._memory.keep(self._resumed, questions)
@@ -165,11 +168,15 @@ class _WorkflowRun:
 
 
 class _Updates:
-    """A workflow's events as updates. Errors after the workflow has come to rest belong to its teardown."""
+    """A workflow's events as updates, and at the end the questions that it left open and did not ask again.
 
-    def __init__(self, events: WorkflowStream | None, first: Sequence[WorkflowEvent]) -> None:
+    Errors after the workflow has come to rest belong to its teardown.
+    """
+
+    def __init__(self, events: WorkflowStream | None, left_open: Questions) -> None:
         self._events = events
-        self._ready = deque(update for event in first for update in event_updates(event))
+        self._left_open = dict(left_open)
+        self._ready: deque[AgentResponseUpdate] = deque()
         self._at_rest = False
 
     def __aiter__(self) -> _Updates:
@@ -177,17 +184,30 @@ class _Updates:
 
     async def __anext__(self) -> AgentResponseUpdate:
         while not self._ready:
-            if self._events is None:
-                raise StopAsyncIteration
-            try:
-                event = await anext(self._events)
-            except RuntimeError as error:
-                if not self._at_rest:
-                    raise
-                log_teardown(error, "workflow")
-                raise StopAsyncIteration from error
+            event = await self._next()
+            if event is None:
+                break
             if event.type == "status":
                 self._at_rest = event.state in _IDLE
-            else:
-                self._ready.extend(event_updates(event))
+                continue
+            if event.type == "request_info":
+                self._left_open.pop(event.request_id, None)
+            self._ready.extend(event_updates(event))
+        if not self._ready:
+            left, self._left_open = self._left_open, {}
+            self._ready.extend(update for event in left.values() for update in event_updates(event))
+        if not self._ready:
+            raise StopAsyncIteration
         return self._ready.popleft()
+
+    async def _next(self) -> WorkflowEvent | None:
+        if self._events is None:
+            return None
+        try:
+            return await anext(self._events, None)
+        except RuntimeError as error:
+            if not self._at_rest:
+                raise
+            log_teardown(error, "workflow")
+            self._events = None
+            return None
