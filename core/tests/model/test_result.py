@@ -33,6 +33,7 @@ def workflow_result(*outputs, asking=()):
     [
         (AgentResponse(messages=[Message("assistant", ["hello"])]), "hello"),
         (HostedRunResult(AgentResponse(messages=[Message("assistant", ["hello"])])), "hello"),
+        (AgentResponse(messages=[Message("assistant", ["a\ud83db \U0001f600"])]), "a\ufffdb \U0001f600"),
         (workflow_result("one", Message("assistant", ["two"]), None, 3), "one\ntwo\n3"),
         (workflow_result(Content.from_data(b"x", "image/png"), "seen"), "seen"),
         (workflow_result(Ask("Why?")), '{"question": "Why?", "amount": 3}'),

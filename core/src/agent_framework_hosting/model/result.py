@@ -55,8 +55,17 @@ def result_text(result: object) -> str:
     """Return the text of a ``HostedRunResult`` or of its content, whether an agent or a workflow made it.
 
     A workflow's outputs, then its open questions, are joined by newlines; models, dataclasses and other values that
-    are no text are rendered as JSON where they can be.
+    are no text are rendered as JSON where they can be. Half surrogate pairs, which no wire can carry, become U+FFFD.
     """
+    text = _text_in(result)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
+
+
+def _text_in(result: object) -> str:
     inner = cast("HostedRunResult[object]", result).result if isinstance(result, HostedRunResult) else result
     outputs = getattr(inner, "get_outputs", None)
     if not callable(outputs):

@@ -33,8 +33,12 @@ async def call(
     json_body: object = None,
     headers: Mapping[str, str] | None = None,
     client: tuple[str, int] = ("127.0.0.1", 50000),
+    hang_up: asyncio.Event | None = None,
 ) -> Answer:
-    """Send one request and read the whole answer. An exception of the app passes."""
+    """Send one request and read the whole answer, or what came of it until ``hang_up`` was set.
+
+    An exception of the app passes.
+    """
     content = body if body is not None else b"" if json_body is None else json.dumps(json_body).encode()
     parts = urlsplit(url)
     sent = {"host": "testserver", "content-length": str(len(content)), **(headers or {})}
@@ -61,8 +65,8 @@ async def call(
     async def receive() -> Message:
         if incoming:
             return incoming.pop()
-        await asyncio.Event().wait()  # a client that stays connected
-        raise AssertionError
+        await (hang_up or asyncio.Event()).wait()  # a client that stays connected
+        return {"type": "http.disconnect"}
 
     async def send(message: Message) -> None:
         nonlocal status
