@@ -262,8 +262,7 @@ async def test_slow_keys_stall_nobody_else(run, ada, chat, microsoft) -> None:
         slow = asyncio.create_task(
             bot.send(microsoft.write.message("slow", ada, chat), {"authorization": f"Bearer {token}"})
         )
-        while microsoft.keys_hits < 2:
-            await asyncio.sleep(0)
+        await microsoft.until(lambda: microsoft.keys_hits == 2)
         assert (await bot.send(microsoft.write.message("quick", ada, chat))).status == 200
         assert not slow.done()
         microsoft.keys_gate.set()

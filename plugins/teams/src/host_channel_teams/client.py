@@ -88,7 +88,7 @@ class Connector:
         try:
             return await self._tokens.get()
         except TokenUnavailable as error:
-            raise RetryLater(TOKEN_PAUSE, str(error)) from None
+            raise RetryLater(error.pause_seconds, str(error)) from None
 
     async def _call(
         self, method: str, url: str, body: Mapping[str, object], token: str, *, repeatable: bool

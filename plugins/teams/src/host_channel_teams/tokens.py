@@ -24,11 +24,19 @@ from .pace import Clock
 logger = logging.getLogger(__name__)
 
 EARLY_SECONDS = 300.0
+SHORTEST_PAUSE = 1.0
+LONGEST_PAUSE = 900.0
+PAUSE_PER_OUTAGE = 6.0
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
 class TokenUnavailable(Exception):  # noqa: N818 - reads as the condition it names
     """No token can be had at present. The message names the status and the error code, never a secret."""
+
+    def __init__(self, message: str, pause_seconds: float = SHORTEST_PAUSE) -> None:
+        """Say why, and how long a delivery should wait before it tries again."""
+        super().__init__(message)
+        self.pause_seconds = pause_seconds
 
 
 class TokenSource:
@@ -42,6 +50,7 @@ class TokenSource:
         self._clock = clock
         self._token: str | None = None
         self._good_until = 0.0
+        self._failing_since: float | None = None
         self._renewal: asyncio.Task[str] | None = None
 
     async def get(self) -> str:
@@ -71,6 +80,19 @@ class TokenSource:
 
     async def _renew(self) -> str:
         asked_at = self._clock.now()
+        try:
+            token, seconds = await self._ask()
+        except TokenUnavailable as error:
+            self._failing_since = asked_at if self._failing_since is None else self._failing_since
+            # a delivery has few attempts: they are spread over minutes, more widely the longer this lasts
+            pause = PAUSE_PER_OUTAGE * (asked_at - self._failing_since)
+            raise TokenUnavailable(str(error), min(max(pause, SHORTEST_PAUSE), LONGEST_PAUSE)) from None
+        self._failing_since = None
+        self._token = token
+        self._good_until = asked_at + max(seconds - EARLY_SECONDS, seconds / 2)
+        return token
+
+    async def _ask(self) -> tuple[str, float]:
         form = {"grant_type": "client_credentials", "scope": self._scope, **self._credential()}
         try:
             answer = await self._http().post(self._url, data=form)
@@ -83,12 +105,9 @@ class TokenSource:
             told = f", {code}" if isinstance(code, str) and code.isidentifier() else ""
             raise TokenUnavailable(f"The token endpoint answered HTTP {answer.status_code}{told}.")
         try:
-            seconds = float(cast("str", lasts))
+            return token, float(cast("str", lasts))
         except (TypeError, ValueError):
-            seconds = 0.0
-        self._token = token
-        self._good_until = asked_at + max(seconds - EARLY_SECONDS, seconds / 2)
-        return token
+            return token, 0.0
 
 
 def credential_of(options: TeamsOptions) -> Callable[[], Mapping[str, str]]:

@@ -49,6 +49,7 @@ class FakeMicrosoft:
         self.exchange_status = 200
         self.exchanges: list[Mapping[str, object]] = []
         self._stop = asyncio.Event()
+        self._changed = asyncio.Condition()
         self._listener = socket.socket()
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._listener.bind(("127.0.0.1", port))
@@ -105,6 +106,7 @@ class FakeMicrosoft:
         config = Config()
         config.bind = [f"fd://{self._listener.detach()}"]
         config.graceful_timeout = 0.1
+        config.errorlog = None
         self._task = asyncio.get_running_loop().create_task(
             serve(cast("ASGIFramework", self.app()), config, shutdown_trigger=self._stop.wait)
         )
@@ -118,8 +120,18 @@ class FakeMicrosoft:
         if self._task is not None:
             await asyncio.wait([self._task])
 
+    async def until(self, so: Callable[[], bool]) -> None:
+        """Wait until the counters of keys and tokens are as wanted."""
+        async with self._changed:
+            await self._changed.wait_for(so)
+
+    async def _counted(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
     async def _metadata(self, _: Request) -> Response:
         self.metadata_hits += 1
+        await self._counted()
         if self.keys_status != 200:
             return Response(status_code=self.keys_status)
         algorithms = {"id_token_signing_alg_values_supported": ["RS256"]}
@@ -127,12 +139,14 @@ class FakeMicrosoft:
 
     async def _keys(self, _: Request) -> Response:
         self.keys_hits += 1
+        await self._counted()
         if self.keys_gate is not None:
             await self.keys_gate.wait()
         return JSONResponse({"keys": [pair.jwk() for pair in self.pairs]})
 
     async def _token(self, http: Request) -> Response:
         self.token_hits += 1
+        await self._counted()
         if self.token_gate is not None:
             await self.token_gate.wait()
         if self.token_status != 200 or http.path_params["tenant"] != TENANT:
