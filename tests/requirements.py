@@ -225,11 +225,21 @@ DURABILITY = {
     "targets.failures": "A destination whose scheduling fails is logged and left out, and never turns into a fallback.",
 }
 
+OPERATOR = {
+    "operator.deliveries": "agent-host deliveries lists, shows, replays, drops and purges the deliveries of a live host and of a stopped one.",
+    "operator.trace": "agent-host trace tells what became of an accepted message: when and as whom it was admitted, its run, each attempt, the receipt.",
+    "operator.identities": "agent-host identities says who is known, where and since when.",
+    "operator.forget": "Forgetting a person leaves no byte of their ids in the files of the state directory.",
+    "operator.links": "agent-host links lists who is linked with whom, and revoking a link separates memory.",
+    "operator.socket": "A live host is reached through a socket that only its owner can open; where there can be none the host runs without.",
+    "operator.contents": "Contents of messages are printed by deliveries show and by nothing else.",
+}
+
 REQUIREMENTS: dict[str, str] = {
     key: text
     for chapter in (
         *(WORKSPACE, HOOKS, DISCOVERY, CONFIGURATION, TURN, SESSIONS, AGENTS, APP, RESPONSES, COMMAND_LINE, AUTHORS),
-        *(ACCESS, PEOPLE, WORKFLOWS, CLIENTS, STATE, DELIVERIES, DURABILITY),
+        *(ACCESS, PEOPLE, WORKFLOWS, CLIENTS, STATE, DELIVERIES, DURABILITY, OPERATOR),
     )
     for key, text in chapter.items()
 }
