@@ -167,6 +167,13 @@ async def test_a_deleted_response_takes_its_checkpoint_along(hosted, workflows, 
         assert third.output_text == "a,b,c"
 
 
+@pytest.mark.requirement("workflows.reset")
+async def test_responses_beyond_the_limit_take_their_checkpoints_along(hosted, workflows, tmp_path) -> None:
+    async with hosted(workflows.collector(), state_dir=tmp_path, responses={"max_stored_responses": 2}) as wires:
+        made = [(await wires.respond(said)).id for said in "abc"]
+    assert sorted(path.parent.name for path in files_below(tmp_path / "checkpoints")) == sorted(made[1:])
+
+
 async def test_what_is_not_stored_leaves_no_checkpoint(hosted, workflows, tmp_path) -> None:
     async with hosted(workflows.collector(), state_dir=tmp_path) as wires:
         assert (await wires.respond("a", store=False)).output_text == "a"
