@@ -78,8 +78,6 @@ async def test_an_approval_is_asked_once_and_acted_upon(api, serving, soon, tran
         first = await api.people.press(question, "Approve")
         await soon(api.until(lambda: "paid: 7 euro" in api.texts(42)))
         await soon(api.until(lambda: asked(api) == []))
-        data = question.history and "a:" and None
-        assert data is None
         again = await api.people.press_data(question, first_data(api))
         await soon(api.until(lambda: api.world.queries[again] is not None))
     assert api.world.queries[first] == "Approved"
@@ -101,7 +99,7 @@ async def test_a_denial_reaches_the_agent(api, serving, soon) -> None:
         await soon(api.until(lambda: len(asked(api)) == 1))
         await api.people.press(asked(api)[0], "Deny")
         await soon(api.until(lambda: "Denied." in api.texts(42)[0]))
-        await soon(api.until(lambda: len(api.texts(42)) == 2))
+        await soon(api.until(lambda: any(text.startswith("paid") for text in api.texts(42))))
     assert paid == []
 
 

@@ -48,6 +48,11 @@ class Approval(msgspec.Struct):
     text: str
     state: State = "open"
 
+    @property
+    def is_for_the_room(self) -> bool:
+        """Whether a group was asked, and no person in it."""
+        return self.chat_id < 0 and self.user == str(self.chat_id)
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -112,7 +117,7 @@ class Approvals:
             question = None if stored is None else msgspec.json.decode(stored, type=Approval)
             if question is None or question.chat_id != press.place.chat_id:
                 return Verdict(NOT_OPEN)
-            if question.user not in (press.sender, str(question.chat_id)):
+            if question.user != press.sender and not question.is_for_the_room:
                 return Verdict(NOT_YOURS)
             identity = ChannelIdentity(self._channel, press.sender, _place(question).attributes)
             allowed = await self._context.authorize(identity)
