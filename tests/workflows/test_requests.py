@@ -125,11 +125,19 @@ async def test_one_question_has_one_fork_that_answers_yes_and_one_that_says_no(
             assert [item.type for item in right.output] == ["function_call"]
 
 
+@kept_or_not
 @pytest.mark.requirement("workflows.requests")
-async def test_a_question_reaches_a_pushed_destination(hosted, workflows, inbox) -> None:
-    async with hosted(workflows.clerk(bool)) as wires:
+async def test_a_question_reaches_a_pushed_destination(hosted, workflows, inbox, tmp_path, kept) -> None:
+    options = {"state_dir": tmp_path} if kept else {}
+    async with hosted(workflows.clerk(bool), **options) as wires:
         answer = await wires.post("the cake", later=True, callback=inbox.url)
         assert answer.status_code == 202
         assert (await inbox.final())["text"] == "Do the cake?"
+        if not kept:
+            await wires.post("yes", later=True, callback=inbox.url)
+            assert (await inbox.final())["text"] == "the cake: True"
+    if not kept:
+        return
+    async with hosted(workflows.clerk(bool), **options) as wires:
         await wires.post("yes", later=True, callback=inbox.url)
         assert (await inbox.final())["text"] == "the cake: True"
