@@ -149,7 +149,7 @@ class Inbound:
     async def _admitted(self, request: ChannelRequest, *, journaled: bool) -> Turn | Outcome:
         """Steps 1 to 3: nothing is written before the gate has allowed it."""
         steps, parts = self._steps, self._steps.parts
-        if request.event_id is not None and await parts.journal.seen(request.channel, request.event_id):
+        if request.event_id is not None and parts.journal.seen(request.channel, request.event_id):
             return Duplicate(request.event_id)  # 1 seen before
         if not is_addressed(request, parts.plugins.channel(request.channel).accept_in_group):
             return Accepted("")  # a group talks among itself

@@ -38,23 +38,29 @@ def decode_identity(stored: Mapping[str, object]) -> ChannelIdentity:
 def encode_request(request: ChannelRequest) -> dict[str, object]:
     """Return a request as JSON values, the wire's own request object left out.
 
-    Raises ``PushPayloadNotSerializable`` naming the field that JSON cannot carry.
+    Raises ``PushPayloadNotSerializable`` naming the place that JSON cannot carry.
     """
     stored = _fields_of(request)
-    for field, value in stored.items():
-        to_json(value, f"message's {field}")
+    to_json(stored, "message")
     return stored
 
 
 def encode_context(request: ChannelRequest) -> dict[str, object]:
     """Return a request as a delivery keeps it, for response hooks: what JSON cannot carry is left out."""
     stored = _fields_of(request)
+    try:
+        to_json(stored, "message")
+    except PushPayloadNotSerializable:
+        _leave_out_what_is_no_json(stored)
+    return stored
+
+
+def _leave_out_what_is_no_json(stored: dict[str, object]) -> None:
     for field, left_out in (("input", _encode_input("")), ("options", None), ("metadata", {}), ("attributes", {})):
         try:
             to_json(stored[field], field)
         except PushPayloadNotSerializable:
             stored[field] = left_out
-    return stored
 
 
 def _fields_of(request: ChannelRequest) -> dict[str, object]:

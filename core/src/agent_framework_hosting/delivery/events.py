@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,7 +32,7 @@ _codec = RecordCodec("event", 1, SeenEvent)
 class EventWindow:
     """Remember events for ``seconds``, at most ``limit``, oldest first to go.
 
-    The store decides whether an event is new; memory holds only the order in which to forget.
+    What this process knows of is told from memory; whether any other event is new, the store decides as it takes it.
     """
 
     def __init__(self, store: Store, *, seconds: float, limit: int, clock: Callable[[], float]) -> None:
@@ -41,39 +40,45 @@ class EventWindow:
         self._seconds = seconds
         self._limit = limit
         self._clock = clock
-        self._order: deque[tuple[float, str]] = deque()
+        self._known: dict[str, float] = {}  # oldest first
         self._arriving: set[str] = set()
 
-    async def seen(self, channel: str, event_id: str) -> bool:
-        """Whether an event was accepted within the window, or is being accepted right now."""
+    def seen(self, channel: str, event_id: str) -> bool:
+        """Whether an event is known to have been accepted within the window, or is being accepted right now."""
         key = event_key(channel, event_id)
-        return key in self._arriving or await self._is_known(key)
+        return key in self._arriving or self._known.get(key, _NEVER) > self._clock() - self._seconds
 
     @contextmanager
-    def arriving(self, channel: str, event_id: str) -> Generator[bool]:
-        """Hold an event while it is being accepted; False when somebody else holds it."""
-        key = event_key(channel, event_id)
-        if key in self._arriving:
-            yield False
+    def accepting(self, channel: str, event_id: str, turn_id: str) -> Generator[list[Write] | None]:
+        """Give what accepts an event and forgets old ones, and remember it once that is committed.
+
+        None when it is known, or being accepted. The commit fails with ``RecordExists`` when only the store knew it.
+        """
+        if self.seen(channel, event_id):
+            yield None
             return
+        key, now = event_key(channel, event_id), self._clock()
+        forgotten = self._over(now)
+        if key in self._known and key not in forgotten:
+            forgotten.append(key)
         self._arriving.add(key)
         try:
-            yield True
+            yield [*(Delete(EVENTS, old) for old in forgotten), Insert(EVENTS, key, _dump(turn_id, now))]
+            for old in forgotten:
+                self._known.pop(old, None)
+            self._known[key] = now
         finally:
             self._arriving.discard(key)
 
-    def record(self, channel: str, event_id: str, turn_id: str) -> list[Write]:
-        """Return what accepts an event, and what forgets old ones; the commit fails when the event is known."""
-        key, now = event_key(channel, event_id), self._clock()
-        forgotten: list[Write] = []
-        while self._order and len(forgotten) < _FORGET_AT_ONCE:
-            at, oldest = self._order[0]
-            if at > now - self._seconds and len(self._order) < self._limit:
+    def _over(self, now: float) -> list[str]:
+        """Return the oldest events that are past the window or too many, not all at once."""
+        earliest, excess = now - self._seconds, len(self._known) + 1 - self._limit
+        over: list[str] = []
+        for key, at in self._known.items():
+            if len(over) == _FORGET_AT_ONCE or (at > earliest and len(over) >= excess):
                 break
-            self._order.popleft()
-            forgotten.append(Delete(EVENTS, oldest))
-        self._order.append((now, key))
-        return [*forgotten, Insert(EVENTS, key, _codec.dump(SeenEvent(turn_id, now)))]
+            over.append(key)
+        return over
 
     async def load(self) -> None:
         """Take stock of what the store remembers; what is past the window or cannot be read is removed."""
@@ -94,16 +99,11 @@ class EventWindow:
                 await self._store.commit(stale)
         if unreadable:
             logger.warning("%d records of table %s could not be read and were removed", unreadable, EVENTS)
-        self._order = deque(sorted(found))
+        self._known = {key: at for at, key in sorted(found)}
 
-    async def _is_known(self, key: str) -> bool:
-        text = await self._store.get(EVENTS, key)
-        if text is None:
-            return False
-        if _time_of(text) > self._clock() - self._seconds:
-            return True
-        await self._store.commit([Delete(EVENTS, key)])  # so that its insertion succeeds
-        return False
+
+def _dump(turn_id: str, at: float) -> str:
+    return _codec.dump(SeenEvent(turn_id, at))
 
 
 def _time_of(text: str) -> float:

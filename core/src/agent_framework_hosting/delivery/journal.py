@@ -107,9 +107,9 @@ class Journal:
         """Commit deliveries of a turn that has no entry of its own."""
         await self._store.commit(writes)
 
-    async def seen(self, channel: str, event_id: str) -> bool:
-        """Whether this event was accepted before, or is being accepted right now."""
-        return await self._events.seen(channel, event_id)
+    def seen(self, channel: str, event_id: str) -> bool:
+        """Whether this event is known to have been accepted before, or is being accepted right now."""
+        return self._events.seen(channel, event_id)
 
     async def admit(self, turn: TurnRecord, writes: Sequence[Write] = ()) -> None:
         """Accept a turn together with ``writes``, in one commit. Raises ``EventAlreadySeen``."""
@@ -117,13 +117,13 @@ class Journal:
         if turn.event_id is None:
             await self._store.commit(commit)
             return
-        with self._events.arriving(turn.channel, turn.event_id) as first:
-            if not first:
-                raise EventAlreadySeen(turn.event_id)
-            try:
-                await self._store.commit([*commit, *self._events.record(turn.channel, turn.event_id, turn.turn_id)])
-            except RecordExists as error:
-                raise EventAlreadySeen(turn.event_id) from error
+        try:
+            with self._events.accepting(turn.channel, turn.event_id, turn.turn_id) as event:
+                if event is None:
+                    raise EventAlreadySeen(turn.event_id)
+                await self._store.commit([*commit, *event])
+        except RecordExists as error:
+            raise EventAlreadySeen(turn.event_id) from error
 
     async def start(self, turns: Sequence[TurnRecord], writes: Sequence[Write] = ()) -> list[TurnRecord]:
         """Mark turns as running, in one commit with ``writes``: from here on their tools may have acted.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
 import time
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from agent_framework import AgentSession
 
 HERE = Plan(here=True)
+_numbers = itertools.count(secrets.randbits(63))
 
 
 class TurnRefused(Exception):  # noqa: N818 - reads as the condition it names
@@ -73,5 +75,5 @@ class Turn:
 
 
 def new_turn_id() -> str:
-    """Return a unique id that sorts by time: milliseconds in hex, then 64 random bits."""
-    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(8)}"
+    """Return a unique id that sorts by time: milliseconds in hex, then a number no other process counts at."""
+    return f"{time.time_ns() // 1_000_000:012x}{next(_numbers):016x}"
