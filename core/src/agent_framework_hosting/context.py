@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from .commands import Commands
 from .errors import TurnFailed
+from .execution.stream import messages_of
 from .hookspecs import Channel
 from .inbound import Inbound
 from .model.command import ChannelCommand
@@ -22,7 +23,7 @@ from .turns.gate import Gate
 from .turns.proactive import Proactive
 
 if TYPE_CHECKING:
-    from agent_framework import AgentResponseUpdate
+    from agent_framework import AgentResponseUpdate, Message
 
 _NAMED_TARGETS = {
     "originating": ResponseTarget.originating,
@@ -70,6 +71,10 @@ class HostChannelContext:
     def store(self) -> Store:
         """The host's store, with tables of this channel's own."""
         return self._store
+
+    def messages_of(self, result: HostedRunResult[TargetResult]) -> Sequence[Message]:
+        """Return an answer as messages."""
+        return messages_of(result)
 
     async def dispatch(self, request: ChannelRequest) -> Outcome:
         """Run one turn inside the wire's request."""

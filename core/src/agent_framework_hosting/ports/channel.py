@@ -15,7 +15,7 @@ from ..model.verdict import AuthorizationOutcome, ClaimValue
 from .store import Store
 
 if TYPE_CHECKING:
-    from agent_framework import SupportsAgentRun, Workflow
+    from agent_framework import Message, SupportsAgentRun, Workflow
 
 Target: TypeAlias = "SupportsAgentRun | Workflow | Callable[[], Workflow]"
 
@@ -81,6 +81,10 @@ class ChannelContext(Protocol):
     @property
     def store(self) -> Store:
         """The host's store, with tables of this channel's own."""
+        ...
+
+    def messages_of(self, result: HostedRunResult[TargetResult]) -> Sequence[Message]:
+        """Return an answer as messages, whoever made it: a workflow's outputs and questions are one message each."""
         ...
 
     async def dispatch(self, request: ChannelRequest) -> Outcome:

@@ -19,12 +19,10 @@ from agent_framework_hosting import (
     apply_run_hook,
     hookimpl,
 )
-from agent_framework_hosting.model.result import TargetResult
 from agent_framework_hosting.ports import Target
 
 RunHook: TypeAlias = Callable[[ChannelRequest, Target, object], Awaitable[ChannelRequest]]
-Result: TypeAlias = HostedRunResult[TargetResult]
-ResponseHook: TypeAlias = Callable[[Result, ChannelResponseContext], Awaitable[Result]]
+ResponseHook: TypeAlias = Callable[[HostedRunResult, ChannelResponseContext], Awaitable[HostedRunResult]]
 
 
 def run_hook_of(given: ChannelRunHook) -> RunHook:
@@ -41,7 +39,7 @@ def response_hook_of(given: ChannelResponseHook) -> ResponseHook:
     """Return the callable as a marked ``response_hook``."""
 
     @hookimpl
-    async def response_hook(result: Result, context: ChannelResponseContext) -> Result:
+    async def response_hook(result: HostedRunResult, context: ChannelResponseContext) -> HostedRunResult:
         return await apply_response_hook(given, result, context=context)
 
     return response_hook

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import cast
 
 import msgspec
-from agent_framework import AgentResponse, Message
+from agent_framework import Message
 from starlette.requests import Request
 
 from agent_framework_hosting import (
@@ -22,7 +22,6 @@ from agent_framework_hosting import (
     LinkRequired,
     Reply,
 )
-from agent_framework_hosting.model.result import TargetResult
 
 from .agent_options import agent_options
 from .config import ResponsesOptions
@@ -165,11 +164,11 @@ class Turns:
         begun.projection.feed_whole([Message("assistant", [ELSEWHERE])])
         return ending_of(None, None), begun.projection.finish()
 
-    def take_result(self, begun: Begun, result: HostedRunResult[TargetResult] | None) -> tuple[Ending, list[Event]]:
+    def take_result(self, begun: Begun, result: HostedRunResult | None) -> tuple[Ending, list[Event]]:
         """Project a whole result; return how it ended, and the events."""
         if result is None:
             return FAILED, []
-        begun.projection.feed_whole(_messages_of(result))
+        begun.projection.feed_whole(self.context.messages_of(result))
         ending = ending_of_result(result)
         made = begun.projection.finish("completed" if ending.status == "completed" else "incomplete")
         return FAILED if begun.projection.failed else ending, made
@@ -223,15 +222,7 @@ class Turns:
         return claimed
 
 
-def _messages_of(result: HostedRunResult[TargetResult]) -> Sequence[Message]:
-    if isinstance(result.result, AgentResponse):
-        return cast("Sequence[Message]", result.result.messages)
-    from agent_framework_hosting.execution.stream import messages_of as outputs_of  # noqa: PLC0415 - workflows only
-
-    return outputs_of(result)
-
-
-def ending_of_result(result: HostedRunResult[TargetResult]) -> Ending:
+def ending_of_result(result: HostedRunResult) -> Ending:
     """Return how a run ended, from its final result."""
     inner = result.result
     reason = cast("str | None", getattr(inner, "finish_reason", None))
