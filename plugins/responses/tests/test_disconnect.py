@@ -23,6 +23,7 @@ async def gone_after(url: str, body: dict, ready: asyncio.Event) -> None:
     await writer.wait_closed()
 
 
+@pytest.mark.requirement("responses.disconnect")
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 @pytest.mark.parametrize("steps", [[], ["Hel"]], ids=["silent", "speaking"])
 async def test_a_client_that_goes_away_stops_its_run(talking, scripted, stream: bool, steps: list) -> None:
@@ -36,6 +37,7 @@ async def test_a_client_that_goes_away_stops_its_run(talking, scripted, stream: 
         assert (await made().responses.create(model="m", input="y")).output_text == "fine"
 
 
+@pytest.mark.requirement("responses.disconnect")
 async def test_the_lane_is_free_after_a_disconnect(talking, scripted) -> None:
     never = asyncio.Event()
     agent = scripted(["Hel", never])

@@ -33,6 +33,7 @@ def test_what_is_no_key_is_refused(header: str | None) -> None:
     assert status(keyed(ann="k1"), header) == 401
 
 
+@pytest.mark.requirement("responses.anonymous")
 @pytest.mark.parametrize("client", ["127.0.0.1", "127.8.9.10", "::1", "::ffff:127.0.0.1"])
 def test_without_keys_loopback_is_one_anonymous_principal(client: str) -> None:
     principals = Principals(None, allow_anonymous=False)
@@ -40,6 +41,7 @@ def test_without_keys_loopback_is_one_anonymous_principal(client: str) -> None:
     assert principals.identify(None, client, "http://localhost:5173") == "anonymous"
 
 
+@pytest.mark.requirement("responses.anonymous")
 @pytest.mark.parametrize("client", ["10.0.0.1", "8.8.8.8", "::ffff:10.0.0.1", "testclient", "", None])
 def test_without_keys_nobody_else_is_served(client: str | None) -> None:
     assert status(Principals(None, allow_anonymous=False), "Bearer x", client) == 403

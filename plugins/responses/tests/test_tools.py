@@ -273,6 +273,7 @@ async def test_host_tools_are_shown_when_the_operator_wants_it(talking, chat_age
         assert "hunter2" not in shown.model_dump_json()
 
 
+@pytest.mark.requirement("responses.wire-limits")
 async def test_options_pass_only_when_allowed(talking, chat_agent) -> None:
     asked = {"temperature": 0.5, "max_output_tokens": 500, "instructions": "Shout.", "user": "u", "top_p": 0.1}
     agent = chat_agent([[Content.from_text("ok")]])
