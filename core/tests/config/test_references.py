@@ -102,6 +102,18 @@ def test_only_one_newline_at_the_end_is_dropped(tmp_path: Path) -> None:
     [
         ("env:NOT_THERE", "the environment variable NOT_THERE is not set. Set it: export NOT_THERE=..."),
         ("env:EMPTY", "the environment variable EMPTY is empty. Set it: export EMPTY=..."),
+        (
+            "env:RESPONSE_KEY",
+            "the environment variable RESPONSE_KEY is not set. Did you mean RESPONSES_KEY? "
+            "Set it: export RESPONSE_KEY=...",
+        ),
+        ("evn:EMPTY", 'looks like a reference and is none; write "env:NAME" or "file:PATH".'),
+        ("ENV:EMPTY", 'looks like a reference and is none; write "env:NAME" or "file:PATH".'),
+        ("flie:token", 'looks like a reference and is none; write "env:NAME" or "file:PATH".'),
+        ("$EMPTY", 'looks like a reference and is none; write "env:NAME" or "file:PATH".'),
+        ("${EMPTY}", 'looks like a reference and is none; write "env:NAME" or "file:PATH".'),
+        ("{{ secrets.EMPTY }}", 'looks like a reference and is none; write "env:NAME" or "file:PATH".'),
+        ("%EMPTY%", 'looks like a reference and is none; write "env:NAME" or "file:PATH".'),
         ("env:", 'names no environment variable; write "env:NAME".'),
         ("env:sk-123", 'names no environment variable; write "env:NAME".'),
         ("file:/no/such", "the file '/no/such' does not exist. Create it, readable for this user."),
@@ -113,6 +125,13 @@ def test_only_one_newline_at_the_end_is_dropped(tmp_path: Path) -> None:
 )
 def test_a_reference_that_leads_nowhere_is_named(reference: str, reason: str) -> None:
     with pytest.raises(ChannelConfigurationError) as caught:
-        options({"many": ["fine", reference]}, EMPTY="")
+        options({"many": ["fine", reference]}, EMPTY="", RESPONSES_KEY="a secret")
     assert str(caught.value).startswith("config mapping: [channels.keys] many[1]: ")
     assert str(caught.value).endswith(reason)
+
+
+@pytest.mark.parametrize(
+    "secret", ["sk-123", "123456:AAF-x", "https://user:pass@db.example", "$ecret!", "p:env", "a{b}"]
+)
+def test_a_secret_in_plain_text_is_taken_as_it_is(secret: str) -> None:
+    assert options({"one": secret}) == {"one": secret}

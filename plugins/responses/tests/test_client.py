@@ -125,7 +125,7 @@ async def test_a_foreign_id_is_an_unknown_id_byte_for_byte(talking, chat_agent) 
                     await http.post(f"responses/{response_id}/cancel"),
                     await http.post("responses", json={"input": "x", "previous_response_id": response_id}),
                 ]
-                return [(each.status_code, each.content.replace(response_id.encode(), b"<id>")) for each in made]
+                return [(each.status_code, each.content) for each in made]
 
         foreign, missing = await answers(secret.id), await answers(unknown)
         assert foreign == missing

@@ -51,3 +51,4 @@ def test_without_keys_nobody_else_is_served(client: str | None) -> None:
 def test_without_keys_other_sites_are_refused() -> None:
     assert status(Principals(None, allow_anonymous=False), origin="https://site.example") == 403
     assert status(Principals(None, allow_anonymous=False), origin="null") == 403
+    assert status(Principals(None, allow_anonymous=False), origin="http://[") == 403

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import types
 from collections.abc import Callable, Mapping, Sequence, Set
@@ -12,6 +13,8 @@ from typing import Annotated, Union, cast, get_args, get_origin
 from pydantic import BaseModel, SecretBytes, SecretStr
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SHELL = re.compile(r"\$[A-Za-z_][A-Za-z0-9_]*|\$?\{\{?\s*[A-Za-z_][A-Za-z0-9_.]*\s*\}?\}|%[A-Za-z_][A-Za-z0-9_]*%")
+_SCHEMES = ("env", "file")
 _LONGEST = 64 * 1024
 
 
@@ -20,18 +23,30 @@ class UnresolvedReference(Exception):  # noqa: N818 - never leaves this package;
 
 
 def resolve_reference(text: str, *, environ: Mapping[str, str], directory: Path) -> str:
-    """Return what ``env:NAME`` or ``file:PATH`` names; any other text is the secret itself."""
-    scheme, _, name = text.partition(":")
+    """Return what ``env:NAME`` or ``file:PATH`` names; any other text is the secret itself.
+
+    What was meant as a reference and is none would be a secret that everybody can guess, so it is refused.
+    """
+    scheme, colon, name = text.partition(":")
     if scheme == "file":
         return _read_secret(name, directory)
-    if scheme != "env":
-        return text
+    if scheme == "env":
+        return _read_variable(name, environ)
+    if _SHELL.fullmatch(text) or (colon and difflib.get_close_matches(scheme.lower(), _SCHEMES, n=1, cutoff=0.6)):
+        raise UnresolvedReference('looks like a reference and is none; write "env:NAME" or "file:PATH".')
+    return text
+
+
+def _read_variable(name: str, environ: Mapping[str, str]) -> str:
     if not _VARIABLE.fullmatch(name):
         raise UnresolvedReference('names no environment variable; write "env:NAME".')
-    if not environ.get(name):
-        state = "empty" if name in environ else "not set"
-        raise UnresolvedReference(f"the environment variable {name} is {state}. Set it: export {name}=...")
-    return environ[name]
+    if environ.get(name):
+        return environ[name]
+    if name in environ:
+        raise UnresolvedReference(f"the environment variable {name} is empty. Set it: export {name}=...")
+    close = difflib.get_close_matches(name, sorted(environ), n=1, cutoff=0.8)
+    hint = f" Did you mean {close[0]}?" if close else ""
+    raise UnresolvedReference(f"the environment variable {name} is not set.{hint} Set it: export {name}=...")
 
 
 def _read_secret(name: str, directory: Path) -> str:

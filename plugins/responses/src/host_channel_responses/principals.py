@@ -41,7 +41,7 @@ class Principals:
                 "Its operator can configure api_keys.",
                 code="permission_denied",
             )
-        if origin is not None and not is_loopback(urlsplit(origin).hostname or ""):
+        if origin is not None and not is_loopback(_host_of(origin)):
             raise WireError(403, "Requests from other sites are not accepted.", code="permission_denied")
         return ANONYMOUS
 
@@ -69,6 +69,13 @@ def is_loopback(host: str) -> bool:
         return False
     mapped = getattr(address, "ipv4_mapped", None)
     return (mapped or address).is_loopback
+
+
+def _host_of(origin: str) -> str:
+    try:
+        return urlsplit(origin).hostname or ""
+    except ValueError:  # no URL at all, so no page of this machine's
+        return ""
 
 
 def _digest(key: bytes) -> bytes:

@@ -89,7 +89,7 @@ class ResponsesApi:
             return
         record = await self._turns.records.get(call.principal, response_id)
         if record is None:
-            raise _unknown(response_id)
+            raise _unknown()
         await call.answer(200, bytes(record.response))
 
     async def _replay(self, call: Call, response_id: str, after: str) -> None:
@@ -98,7 +98,7 @@ class ResponsesApi:
             raise invalid("starting_after must be a whole number, 0 or more.", "starting_after")
         log = self._runs.log(call.principal, response_id)
         if log is None and await self._turns.records.get(call.principal, response_id) is None:
-            raise _unknown(response_id)
+            raise _unknown()
         reader = None if log is None else log.reader(number)
         if reader is None:
             raise invalid("The events of this response are no longer held; retrieve it whole.", "stream")
@@ -114,7 +114,7 @@ class ResponsesApi:
             await run.done()
         record = await self._turns.records.delete(call.principal, response_id)
         if record is None:
-            raise _unknown(response_id)
+            raise _unknown()
         self._runs.forget(call.principal, response_id)
         if record.session == response_id:
             await self._turns.context.reset_session(isolation_key, key=response_id)
@@ -130,7 +130,7 @@ class ResponsesApi:
             await run.done()
         record = await self._turns.records.get(call.principal, response_id)
         if record is None and run is None:
-            raise _unknown(response_id)
+            raise _unknown()
         if record is None or not record.background:
             raise WireError(400, "Cannot cancel a synchronous response. Close its connection instead.")
         await call.answer(200, bytes(record.response))
@@ -140,7 +140,7 @@ class ResponsesApi:
         await self._turns.gate(call.principal)
         items = await self._turns.records.history(call.principal, call.path("id"))
         if items is None:
-            raise _unknown(call.path("id"))
+            raise _unknown()
         await call.answer(200, encode(page_of(items, call.query())))
 
     async def models(self, call: Call) -> None:
@@ -174,5 +174,5 @@ def _model(name: str) -> dict[str, object]:
     return {"id": name, "object": "model", "created": 0, "owned_by": "host"}
 
 
-def _unknown(response_id: str) -> WireError:
-    return not_found(f"Response with id '{response_id[:256]}'")
+def _unknown() -> WireError:
+    return not_found("Response")
