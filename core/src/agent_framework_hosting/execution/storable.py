@@ -8,14 +8,16 @@ import types
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Literal, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 from agent_framework import AgentResponse, AgentResponseUpdate, Content, Executor, Message, Workflow
 from pydantic import BaseModel
 
 _AS_THEY_ARE = (str, int, float, BaseModel, AgentResponse, AgentResponseUpdate, Content, Message)
-_EXACTLY = frozenset({object, type(None), list, tuple, dict, Mapping, Sequence, datetime, date, time, UUID, Decimal})
+_EXACTLY: frozenset[object] = frozenset(
+    {Any, object, type(None), list, tuple, dict, Mapping, Sequence, datetime, date, time, UUID, Decimal}
+)
 _CONTAINERS = frozenset({Union, types.UnionType, list, tuple, dict, Mapping, Sequence})
 
 
