@@ -100,7 +100,7 @@ async def _serving(api, agent, *, transport="polling", host_options=None, **opti
     channel = TelegramChannel(bot_token=api.token, api_base_url=api.url, transport=transport, **options)
     for name, value in attributes.items():
         setattr(channel, name, value)
-    host = AgentFrameworkHost(agent, channels=[channel], config={}, **(host_options or {}))
+    host = AgentFrameworkHost(agent, channels=[channel], **{"config": {}, **(host_options or {})})
     config = Config()
     config.bind = [f"fd://{listener.detach()}"]
     config.graceful_timeout = 0.2

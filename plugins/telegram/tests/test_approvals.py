@@ -119,7 +119,7 @@ async def test_several_questions_are_answered_together(api, serving, soon) -> No
 
 async def test_a_question_outlives_a_restart(api, serving, soon, tmp_path) -> None:
     paid: list[int] = []
-    kept = {"host_options": {"state_dir": tmp_path / "state"}}
+    kept = {"host_options": {"state_dir": tmp_path / "state", "config": {"snapshot_sessions": True}}}
     async with serving(api, agent(paid), **kept):
         await api.people.say("pay 7")
         await soon(api.until(lambda: len(asked(api)) == 1))

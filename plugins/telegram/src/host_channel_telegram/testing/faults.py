@@ -13,10 +13,13 @@ class Fault:
 
     ``kind``: ``refuse`` with ``code``, ``description`` and ``parameters``; ``html`` answers ``code`` with a page instead
     of JSON; ``apply_then_html`` does so after the effect; ``drop`` breaks the connection before any effect,
-    ``apply_then_drop`` after it; ``slow`` waits ``seconds`` first; ``truncate`` sends half of the answer.
+    ``apply_then_drop`` after it; ``slow`` waits ``seconds`` first, ``slow_answer`` after the effect; ``truncate`` sends half of
+    the answer.
     """
 
-    kind: Literal["refuse", "html", "apply_then_html", "drop", "apply_then_drop", "slow", "truncate"] = "refuse"
+    kind: Literal["refuse", "html", "apply_then_html", "drop", "apply_then_drop", "slow", "slow_answer", "truncate"] = (
+        "refuse"
+    )
     code: int = 502
     description: str = "Bad Gateway"
     parameters: Mapping[str, object] = field(default_factory=dict[str, object])

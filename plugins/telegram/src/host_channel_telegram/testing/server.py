@@ -206,6 +206,10 @@ class FakeBotApi:
             result = await self._apply(method, params, files)
         except Refused as refused:
             return _refusal(refused)
+        if fault is not None and fault.kind == "slow_answer":
+            async with self._changed:
+                self._changed.notify_all()
+            await asyncio.sleep(fault.seconds)
         if fault is not None and fault.kind == "apply_then_html":
             return HTMLResponse("<html>Bad Gateway</html>", fault.code)
         if fault is not None and fault.kind == "apply_then_drop":
