@@ -17,7 +17,6 @@ from .wire import MOST_REQUEST_BYTES, answer_to_line, refusal_to_line, request_f
 
 logger = logging.getLogger("agent_framework_hosting.operations")
 
-_MOST_AT_ONCE = 16
 _READ_SECONDS = 30.0
 _GRACE_SECONDS = 5.0
 
@@ -31,9 +30,12 @@ class ControlServer:
         self._server: asyncio.Server | None = None
         self._file: tuple[int, int] | None = None
         self._talks: set[asyncio.Task[None]] = set()
+        self._at_work = 0
+        self._rested = asyncio.Event()
 
     async def open(self) -> None:
         """Begin to listen, in the place of a socket that a dead process left."""
+        self._rested = asyncio.Event()  # a host may be started again on another loop
         fault = unreachable(self._path)
         try:
             if fault is None:
@@ -54,8 +56,11 @@ class ControlServer:
         if _identity(self._path) == self._file:
             with contextlib.suppress(OSError):
                 self._path.unlink()
-        if self._talks:
-            await asyncio.wait(self._talks, timeout=_GRACE_SECONDS)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_GRACE_SECONDS):
+                while self._at_work:
+                    self._rested.clear()
+                    await self._rested.wait()
         for talk in self._talks:
             talk.cancel()
         if self._talks:
@@ -73,15 +78,17 @@ class ControlServer:
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         async with _closing(writer):
-            if len(self._talks) > _MOST_AT_ONCE:
-                writer.write(refusal_to_line("Too many operators are at work; try again."))
-            else:
-                writer.write(await self._answer(reader))
+            writer.write(await self._answer(reader))
 
     async def _answer(self, reader: asyncio.StreamReader) -> bytes:
         try:
-            request = request_from_line(await _line(reader))
-            return answer_to_line(await self._desk.answer(request))
+            line = await _line(reader)
+            self._at_work += 1
+            try:
+                return answer_to_line(await self._desk.answer(request_from_line(line)))
+            finally:
+                self._at_work -= 1
+                self._rested.set()
         except OperationRefused as refusal:
             return refusal_to_line(str(refusal))
         except Exception:

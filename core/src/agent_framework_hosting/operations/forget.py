@@ -25,7 +25,6 @@ from .opened import OpenedState
 from .people import PeopleView, accounts, identity_in
 from .trace import Tracer
 
-_PATIENCE_SECONDS = 10.0
 _LOOK_EVERY_SECONDS = 0.25
 _PAGE = 200
 
@@ -43,10 +42,11 @@ class _Person:
 
 
 class Forgetting:
-    """Remove every trace of one person at a time."""
+    """Remove every trace of one person at a time; what is under way gets ``patience`` seconds to end."""
 
-    def __init__(self, state: OpenedState, people: PeopleView, tracer: Tracer) -> None:
+    def __init__(self, state: OpenedState, people: PeopleView, tracer: Tracer, *, patience: float = 10.0) -> None:
         self._state = state
+        self._patience = patience
         self._people = people
         self._tracer = tracer
 
@@ -98,7 +98,7 @@ class Forgetting:
 
     async def _idle(self, person: _Person) -> list[TurnRecord]:
         """Wait until nothing of the person's is under way, for a while; return their turns."""
-        give_up = asyncio.get_running_loop().time() + _PATIENCE_SECONDS
+        give_up = asyncio.get_running_loop().time() + self._patience
         while True:
             turns = [turn async for turn in self._tracer.turns() if _is_of(turn, person)]
             busy = self._state.busy
@@ -116,7 +116,7 @@ class Forgetting:
     async def _drop_deliveries(self, person: _Person, turns: Sequence[TurnRecord]) -> int:
         if self._state.table is None:
             return 0
-        give_up = asyncio.get_running_loop().time() + _PATIENCE_SECONDS
+        give_up = asyncio.get_running_loop().time() + self._patience
         turn_ids, task_ids = {turn.turn_id for turn in turns}, {task for turn in turns for task in turn.tasks}
         dropped = 0
         while True:
