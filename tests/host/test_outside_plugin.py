@@ -204,7 +204,7 @@ BROKEN = {
     ),
     "wrong signature": (
         {
-            "async def push(self, identity: ChannelIdentity, payload: HostedRunResult)": "async def push(self, who, what)"
+            "push(self, identity: ChannelIdentity, payload: HostedRunResult)": "push(self, who, what)",
         },
         ["'who', 'what'", "identity, payload"],
     ),
