@@ -117,7 +117,7 @@ async def test_a_closed_conversation_is_left_alone_until_somebody_writes_there(
         await microsoft.connector.wait_for_messages(1)
         await bot.host.deliver("there you are", person)
         replies = await microsoft.connector.wait_for_messages(2)
-    assert [reply.text for reply in replies] == ["2: two", "there you are"]
+    assert [reply.text for reply in replies] == ["1: two", "there you are"]
 
 
 @pytest.mark.anyio

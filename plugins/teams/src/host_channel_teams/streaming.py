@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 
 STATUS_DELAY = 0.25
 SHORTEST_GAP = 1.05
+LONGEST_GAP = 10.0
 LONGEST_STREAM = 110.0
 
 
@@ -57,6 +58,7 @@ class Stream:
         self._open = True
         self._sequence = 0
         self._first_at = 0.0
+        self._last_at = 0.0
         self._next_at = 0.0
         self._text = ""
         self._fresh = asyncio.Event()
@@ -75,7 +77,7 @@ class Stream:
         self._fresh.set()
         await asyncio.wait([self._task])
         if self.id is not None and not self.cancelled:
-            await self._clock.sleep(max(0.0, self._next_at - self._interval + SHORTEST_GAP - self._clock.now()))
+            await self._clock.sleep(max(0.0, self._last_at + SHORTEST_GAP - self._clock.now()))
             if self._clock.now() - self._first_at > LONGEST_STREAM:
                 self.id = None
 
@@ -109,25 +111,30 @@ class Stream:
                 to.service_url, to.conversation_id, addressed(activity, to, self._reply_to)
             )
         except RetryLater as later:
-            self._interval = min(self._interval * 2, 10.0)
-            self._next_at = self._clock.now() + max(later.seconds, self._interval)
+            self._interval = min(self._interval * 2, LONGEST_GAP)
+            self._taken(max(later.seconds, self._interval))
             return False
         except NotSent:
-            self._next_at = self._clock.now() + self._interval
+            self._taken(self._interval)
             return False
         except RefusedByTeams as refused:
             self._close(refused)
             return False
         except (UncertainSend, PermanentPushError):
+            self._taken(self._interval)
             self._open = False  # what the person sees is not known; the final replaces it where it can
             return False
+        self._taken(self._interval)
         self._sequence += 1
-        now = self._clock.now()
-        self._next_at = now + self._interval
         if self.id is None:
-            self.id, self._first_at = answered, now
+            self.id, self._first_at = answered, self._last_at
             self._open = answered is not None
         return True
+
+    def _taken(self, pause: float) -> None:
+        """Note that a request has just ended; the next frame waits."""
+        self._last_at = self._clock.now()
+        self._next_at = self._last_at + pause
 
     def _close(self, refused: RefusedByTeams) -> None:
         self._open, self.id = False, None

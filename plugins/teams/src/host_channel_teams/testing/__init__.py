@@ -4,7 +4,8 @@ Run it alone with ``python -m host_channel_teams.testing``.
 """
 
 from .activities import People, Room
+from .clock import SteppedClock
 from .connector import Fault, Post
 from .microsoft import FakeMicrosoft
 
-__all__ = ["FakeMicrosoft", "Fault", "People", "Post", "Room"]
+__all__ = ["FakeMicrosoft", "Fault", "People", "Post", "Room", "SteppedClock"]
