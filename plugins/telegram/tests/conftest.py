@@ -129,7 +129,7 @@ def serving() -> Serving:
 
 
 @pytest.fixture
-async def api() -> AsyncIterator[FakeBotApi]:
+async def api(anyio_backend: str) -> AsyncIterator[FakeBotApi]:
     """A strict Bot API; what the real one would have refused fails the test."""
     async with FakeBotApi() as fake:
         yield fake

@@ -30,7 +30,8 @@ class TelegramOptions(BaseModel):
 
     ``group_context`` is how many messages not meant for the bot are kept per room and given to the agent with the next
     one that is (0-50; needs privacy mode off). ``max_parts`` is how many messages one answer may fill before it is
-    sent as a file. ``max_file_bytes`` bounds each file taken in. ``approval_seconds`` is how long a question for
+    sent as a file. ``merge_quick_messages`` makes one turn of what a person writes within a moment and of long texts that
+    their client cut; albums always are one. ``max_file_bytes`` bounds each file taken in. ``approval_seconds`` is how long a question for
     approval can be answered.
 
     ``welcome`` answers /start. ``register_commands`` publishes the command list, ``command_descriptions`` holds
@@ -58,6 +59,7 @@ class TelegramOptions(BaseModel):
     group_context: int = Field(0, ge=0, le=50)
     max_parts: int = Field(8, ge=1, le=50)
     max_file_bytes: int = Field(20_000_000, ge=1)
+    merge_quick_messages: bool = True
     approval_seconds: float = Field(LONGEST_APPROVAL, gt=0, le=LONGEST_APPROVAL)
     welcome: str = "Hello! Write me what you need. /help lists the commands I know."
     register_commands: bool = True
@@ -121,6 +123,7 @@ class TelegramKeywords(TypedDict, total=False):
     group_context: int
     max_parts: int
     max_file_bytes: int
+    merge_quick_messages: bool
     approval_seconds: float
     welcome: str
     register_commands: bool

@@ -108,6 +108,8 @@ class TelegramChannel(Channel):
             return 0.0
         if text(told, "album"):
             return 0.7
+        if not self.options.merge_quick_messages:
+            return 0.0
         return 1.5 if (number(told, "units") or 0) >= _SPLIT_UNITS else 0.3
 
     def merge(self, requests: Sequence[ChannelRequest]) -> ChannelRequest:

@@ -144,12 +144,15 @@ class FakeBotApi:
         return Response(data, media_type="application/octet-stream")
 
     async def _control(self, request: Request) -> Response:
-        """Steer the fake over HTTP: ``push`` an update, ``fail`` a method, list ``calls``, ``messages``, ``problems``."""
+        """Steer the fake over HTTP: ``open`` a chat, ``push`` an update, ``fail`` a method, list ``calls``, ``messages``, ``problems``."""
         body = as_object(await request.json()) if request.method == "POST" else {}
         match request.path_params["what"]:
             case "push":
                 update = {"update_id": self.world.next_update_id(), **body}
                 return JSONResponse({"update_id": await self._push(update)})
+            case "open":
+                self.world.chats.add(number(body, "chat") or 0)
+                return JSONResponse({})
             case "say":
                 return JSONResponse(
                     {"update_id": await self.people.say(text(body, "text"), user=number(body, "user") or 1)}
