@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 
 import pytest
 from agent_framework import AgentResponse, AgentResponseUpdate, Content, Message, ResponseStream
@@ -18,9 +19,13 @@ from agent_framework_hosting import (
     ChannelRequest,
     Duplicate,
     HostedRunResult,
+    IsolationKeys,
     LiveReply,
+    get_current_isolation_keys,
     hookimpl,
+    reset_current_isolation_keys,
     result_text,
+    set_current_isolation_keys,
 )
 from agent_framework_hosting.testing import EchoAgent, InboxChannel
 
@@ -228,6 +233,63 @@ async def test_counters_meet_when_nothing_is_under_way(make_world) -> None:
         await asyncio.wait([gone])
         counts = await world.settled()
     assert (counts["accepted"], counts["answered"], counts["failed"], counts["open"]) == (4, 2, 2, 0)
+
+
+@pytest.mark.requirement("journal.recovery")
+async def test_messages_gathered_into_one_turn_share_its_one_apology(make_world) -> None:
+    class Album(InboxChannel):
+        """A platform that sends albums picture by picture."""
+
+        def settle(self, request: ChannelRequest) -> float:
+            return 0.02
+
+        def merge(self, requests: Sequence[ChannelRequest]) -> ChannelRequest:
+            return replace(requests[0], input=" ".join(str(each.input) for each in requests))
+
+    gate, album, later = Gate(), Album(), Album()
+    async with make_world(EchoAgent(gate), channels=[album]) as world:
+        for number in range(3):
+            await album.context.admit(to_inbox(f"hold {number}", event_id=str(number)))
+        await gate.begun.wait()
+        left = world.as_a_crash_would_leave_it()
+        gate.open.set()
+        assert await album.wait_for(1) == [("alice", "1: hold 0 hold 1 hold 2")]
+        counts = await world.settled()
+    async with make_world(channels=[later], root=left) as world:
+        after = await world.settled()
+    assert later.inbox == [("alice", INTERRUPTED)]
+    assert (counts["accepted"], counts["answered"]) == (3, 3)
+    assert (after["accepted"], after["failed"]) == (3, 3)
+
+
+@pytest.mark.requirement("journal.recovery")
+async def test_a_recovered_turn_sees_the_partition_hints_of_its_request(make_world) -> None:
+    gate, seen = Gate(), []
+
+    async def look(_: str) -> None:
+        seen.append(get_current_isolation_keys())
+
+    async with make_world(EchoAgent(gate)) as world:
+        await world.say("hold", user="ann", later=True)
+        await gate.begun.wait()
+        token = set_current_isolation_keys(IsolationKeys("tenant-7", "room"))
+        await world.host.run_in_background(world.request("waits", user="ann"))
+        reset_current_isolation_keys(token)
+        left = world.as_a_crash_would_leave_it()
+        gate.open.set()
+        await world.settled()
+    async with make_world(EchoAgent(look), root=left) as world:
+        await world.settled()
+    assert seen == [IsolationKeys("tenant-7", "room")]
+
+
+@pytest.mark.requirement("journal.recovery")
+async def test_without_state_a_host_that_closes_says_so(make_world) -> None:
+    gate, inbox = Gate(), InboxChannel()
+    async with make_world(EchoAgent(gate), channels=[inbox], durable=False):
+        await inbox.context.admit(to_inbox("hold"))
+        await gate.begun.wait()
+    assert inbox.inbox == [("alice", INTERRUPTED)]
 
 
 # Work in progress

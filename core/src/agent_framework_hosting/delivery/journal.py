@@ -27,8 +27,8 @@ FINISHED: frozenset[TurnStatus] = frozenset({"answered", "failed"})
 class TurnRecord:
     """One accepted message. Times are seconds since the epoch; ``tasks`` are the ids of its deliveries.
 
-    ``active`` is the address the person used before, ``joined`` the turn that speaks for this one too. What was asked
-    is forgotten once the turn has ended.
+    ``active`` is the address the person used before, ``joined`` the turn that speaks for this one too, ``hints`` are
+    the partition hints of the request (user, chat). What was asked is forgotten once the turn has ended.
     """
 
     turn_id: str
@@ -46,6 +46,7 @@ class TurnRecord:
     note: str | None = None
     active: Mapping[str, object] | None = None
     joined: str | None = None
+    hints: tuple[str | None, str | None] | None = None
 
 
 turn_codec = RecordCodec("turn", 1, TurnRecord)

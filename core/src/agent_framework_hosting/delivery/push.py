@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ from .outbox import Delivery, decode_delivery, destination_of
 
 logger = logging.getLogger(__name__)
 
+LONGEST_PUSH_SECONDS = 300.0  # a channel without a time limit of its own must not take one of the runner's for ever
 MOST_LIVE_REPLIES = 1000
 _UNCERTAIN = (TimeoutError, ConnectionResetError, ConnectionAbortedError, BrokenPipeError, EOFError)
 _UNCERTAIN_NAMES = frozenset(
@@ -67,16 +69,18 @@ class PushHandler:
 
     async def _deliver(self, task_id: str, delivery: Delivery, answer: HostedRunResult[TargetResult]) -> str | None:
         live = self._live.get(task_id)
-        if live is None:
-            return await self._plugins.push(delivery.destination, answer)
-        if delivery.kind == "notice":
-            await live.fail(result_text(answer))
-            return None
-        return await live.finish(answer)
+        async with asyncio.timeout(LONGEST_PUSH_SECONDS):
+            if live is None:
+                return await self._plugins.push(delivery.destination, answer)
+            if delivery.kind == "notice":
+                await live.fail(result_text(answer))
+                return None
+            return await live.finish(answer)
 
     async def _echo(self, delivery: Delivery, echo: HostedRunResult[TargetResult]) -> None:
         try:
-            await self._plugins.push(delivery.destination, await self._shaped(delivery, echo, is_echo=True))
+            async with asyncio.timeout(LONGEST_PUSH_SECONDS):
+                await self._plugins.push(delivery.destination, await self._shaped(delivery, echo, is_echo=True))
         except Exception as error:
             logger.warning("An echo could not be sent", extra=_fields(delivery.destination, error))
 

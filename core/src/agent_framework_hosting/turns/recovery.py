@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Literal, TypeAlias
 
 from ..delivery.codec import decode_identity, decode_request
 from ..delivery.journal import TurnRecord
+from ..model.isolation import IsolationKeys, reset_current_isolation_keys, set_current_isolation_keys
 from ..model.request import ChannelRequest
 from ..model.verdict import Allowed
 from ..sessions.scope import conversation_of
@@ -80,10 +82,13 @@ class Recovery:
     async def _take_up(self, turn: Turn) -> None:
         refusal = await self._refusal(turn)
         if refusal is None and self._may_run(turn):
-            self._run(turn)
+            with _hints_of(turn):
+                self._run(turn)
             return
+        notice = INTERRUPTED_NOTICE if refusal is None else refusal
+        told_by_another = turn.record is not None and turn.record.joined is not None
         try:
-            await self._steps.endings.abandon(turn, INTERRUPTED_NOTICE if refusal is None else refusal)
+            await self._steps.endings.abandon(turn, None if told_by_another else notice)
         finally:
             turn.close()
 
@@ -103,6 +108,17 @@ class Recovery:
         if turn.record is None or turn.record.status == "admitted":
             return True
         return self._on_interrupted == "rerun" and turn.record.runs < RERUN_LIMIT
+
+
+@contextmanager
+def _hints_of(turn: Turn) -> Generator[None]:
+    """Let what starts in here see the partition hints of the request that is gone."""
+    hints = None if turn.record is None else turn.record.hints
+    token = set_current_isolation_keys(None if hints is None else IsolationKeys(*hints))
+    try:
+        yield
+    finally:
+        reset_current_isolation_keys(token)
 
 
 def _fields(turn_id: str, request: ChannelRequest) -> dict[str, object]:

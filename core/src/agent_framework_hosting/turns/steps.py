@@ -13,6 +13,7 @@ from ..delivery.journal import TurnRecord
 from ..delivery.plan import Reach, candidates, plan_delivery
 from ..execution.turn import TurnInput
 from ..hookspecs import ChannelStreamTransformHook
+from ..model.isolation import get_current_isolation_keys
 from ..model.outcome import Failed, HostedStream
 from ..model.request import ChannelRequest
 from ..model.result import ChannelResponseContext, HostedRunResult, TargetResult
@@ -77,6 +78,7 @@ class Steps:
             event_id=request.event_id,
             token=turn.token,
             active=None if turn.active is None else encode_identity(turn.active),
+            hints=_hints(),
         )
         await parts.journal.admit(record, writes)
         turn.record = record
@@ -190,3 +192,8 @@ class Steps:
             return result
         context = ChannelResponseContext(request, request.channel, request.identity, originating=True)
         return await self.parts.plugins.response_hook(replace(result), context)
+
+
+def _hints() -> tuple[str | None, str | None] | None:
+    keys = get_current_isolation_keys()
+    return None if keys is None or keys.is_empty else (keys.user_key, keys.chat_key)
