@@ -6,6 +6,9 @@ import asyncio
 import sys
 
 from agent_framework import AgentResponse, AgentResponseUpdate, AgentSession, Content, ResponseStream
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+
 from agent_framework_hosting import AgentFrameworkHost
 from host_channel_telegram import TelegramChannel
 
@@ -25,7 +28,7 @@ class Agent:
         return AgentResponse.from_updates([update async for update in updates])
 
     async def _updates(self, said):
-        print("ran", said, flush=True)
+        print("ran", said, flush=True)  # noqa: T201 - what the test reads
         yield self._update({"hang": "Half of an answer, and", "long": LONG}.get(said.split()[0], f"you said {said}"))
         if said.startswith("hang"):
             await asyncio.sleep(1.2)  # until the first preview is out
@@ -48,9 +51,6 @@ async def main(base: str, token: str, state: str, transport: str, port: str, str
         options |= {"webhook_url": f"http://127.0.0.1:{port}/telegram", "webhook_secret": "s", "keep_webhook": True}
     channel = TelegramChannel(bot_token=token, api_base_url=base, transport=transport, typing=False, **options)
     host = AgentFrameworkHost(Agent(), channels=[channel], config={}, state_dir=state)
-    from hypercorn.asyncio import serve
-    from hypercorn.config import Config
-
     config = Config()
     config.bind = [f"127.0.0.1:{port}"]
     config.errorlog = None

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 import httpx2
 import pytest
 from agent_framework import AgentResponse, AgentResponseUpdate, AgentSession, Content, Message, ResponseStream
+from hypercorn.asyncio import serve as hypercorn_serve
+from hypercorn.config import Config
+
 from agent_framework_hosting import AgentFrameworkHost
 from host_channel_telegram import TelegramChannel
 from host_channel_telegram.testing import FakeBotApi
-from hypercorn.asyncio import serve as hypercorn_serve
-from hypercorn.config import Config
 
 SECRET = "a-webhook-secret"
 Step = "str | Content | Exception | asyncio.Event | float"

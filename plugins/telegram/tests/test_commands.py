@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from agent_framework_hosting import ChannelCommand, NativeIdAllowlist, OneTimeCodeLinker, result_text
 
 pytestmark = pytest.mark.anyio

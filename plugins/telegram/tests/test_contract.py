@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import httpx2
 import pytest
+
 from agent_framework_hosting import AgentFrameworkHost, Channel, ChannelConfigurationError
 from agent_framework_hosting.testing import ChannelContract, EchoAgent, WireMessage
 from host_channel_telegram import TelegramChannel

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 
 import pytest
+
 from agent_framework_hosting import NativeIdAllowlist
+from host_channel_telegram import TelegramChannel
 from host_channel_telegram.testing import Fault
 
 pytestmark = pytest.mark.anyio
@@ -186,8 +187,6 @@ async def test_a_revoked_token_is_final_and_seen(api, talker, serving, soon) -> 
 
 
 async def test_the_doctor_sees_a_bad_token_and_a_webhook_in_the_way(api, serving) -> None:
-    from host_channel_telegram import TelegramChannel
-
     wrong = TelegramChannel(bot_token="1:wrong", api_base_url=api.url)
     assert "BotFather" in "".join(await wrong.check())
     right = TelegramChannel(bot_token=api.token, api_base_url=api.url)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from agent_framework_hosting import NativeIdAllowlist
 
 pytestmark = pytest.mark.anyio

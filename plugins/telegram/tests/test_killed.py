@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
 from host_channel_telegram.testing import Fault
 
 pytestmark = pytest.mark.anyio

@@ -6,6 +6,7 @@ import asyncio
 import time
 
 import pytest
+
 from agent_framework_hosting import ChannelIdentity, ResponseTarget
 from host_channel_telegram.testing import Fault
 

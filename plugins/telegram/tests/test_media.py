@@ -6,6 +6,7 @@ import base64
 
 import pytest
 from agent_framework import Content
+
 from host_channel_telegram.testing import Fault
 
 pytestmark = pytest.mark.anyio

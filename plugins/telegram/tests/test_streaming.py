@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+
 from host_channel_telegram.testing import Fault
 
 pytestmark = pytest.mark.anyio

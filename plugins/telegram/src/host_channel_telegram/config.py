@@ -30,9 +30,9 @@ class TelegramOptions(BaseModel):
 
     ``group_context`` is how many messages not meant for the bot are kept per room and given to the agent with the next
     one that is (0-50; needs privacy mode off). ``max_parts`` is how many messages one answer may fill before it is
-    sent as a file. ``merge_quick_messages`` makes one turn of what a person writes within a moment and of long texts that
-    their client cut; albums always are one. ``max_file_bytes`` bounds each file taken in. ``approval_seconds`` is how long a question for
-    approval can be answered.
+    sent as a file. ``merge_quick_messages`` makes one turn of what a person writes within a moment, and of long texts
+    that their client cut; albums always are one. ``max_file_bytes`` bounds each file taken in. ``approval_seconds`` is
+    how long a question for approval can be answered.
 
     ``welcome`` answers /start. ``register_commands`` publishes the command list, ``command_descriptions`` holds
     translations of it: language code to command name to text.

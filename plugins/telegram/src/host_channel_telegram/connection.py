@@ -107,7 +107,7 @@ class Connection:
             except TelegramError as error:
                 if is_bad_token(error):
                     self._health.fatal = BAD_TOKEN
-                    logger.error(BAD_TOKEN)
+                    logger.error(BAD_TOKEN)  # noqa: TRY400 - the traceback would tell nothing
                     return False
                 failures += 1
                 self._health.trouble = f"Telegram cannot be reached or refuses ({error}); it is tried again."

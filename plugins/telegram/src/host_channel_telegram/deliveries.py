@@ -6,7 +6,7 @@ import asyncio
 import logging
 import weakref
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from agent_framework import AgentResponse, Message
@@ -27,6 +27,17 @@ from .rich import Rich
 from .sending import Manner, MessageGone, Sender
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One delivery: to whom and where, what it knows of itself, the message it grew in and what that reads."""
+
+    identity: ChannelIdentity
+    place: Place
+    meta: Meta
+    live: LiveMessage | None
+    shown: Rich | None
 
 
 class Deliveries:
@@ -66,6 +77,7 @@ class Deliveries:
         meta = meta_of(payload) or Meta(fallback_key(_destination(identity), result_text(payload)))
         if self._chats.is_dead(place.chat_id):
             raise PermanentPushError("The bot was blocked here, or the chat is gone; a new message revives it.")
+        job = Job(identity, place, meta, live, shown)
         lock = self._locks.setdefault(place.chat_id, asyncio.Lock())
         async with lock:
             steps = await self._progress.load(meta.key) or self._progress.begin(captions=live is None)
@@ -76,7 +88,7 @@ class Deliveries:
                 if index in steps.sent or index in steps.unclear:
                     continue
                 try:
-                    await self._step(identity, place, meta, steps, index, each, live if index == 0 else None, shown)
+                    await self._step(job, steps, index, each)
                 except PermanentPushError as error:  # a file may be refused; what comes after it is still sent
                     if not isinstance(each, FilePart) or self._chats.is_dead(place.chat_id):
                         raise
@@ -128,20 +140,11 @@ class Deliveries:
             return "not_sent"  # an attempt sends what is missing and leaves out what may be there
         return None if steps.unclear else "sent"
 
-    async def _step(
-        self,
-        identity: ChannelIdentity,
-        place: Place,
-        meta: Meta,
-        steps: Steps,
-        index: int,
-        each: Part,
-        live: LiveMessage | None,
-        shown: Rich | None,
-    ) -> None:
+    async def _step(self, job: Job, steps: Steps, index: int, each: Part) -> None:
         """Send one message and write down its receipt."""
-        if live is not None and await self._grown_into(place, each, live, shown):
-            steps.sent[index] = str(live.message_id)
+        meta = job.meta
+        if index == 0 and job.live is not None and await self._grown_into(job, each, job.live):
+            steps.sent[index] = str(job.live.message_id)
             await self._progress.save(meta.key, steps)
             return
 
@@ -149,33 +152,35 @@ class Deliveries:
             steps.under_way = index if under_way else None
             await self._progress.save(meta.key, steps)
 
-        manner = Manner(meta.reply_to if index == 0 else None, silent=flag(identity.attributes, "silent"), mark=mark)
+        manner = Manner(
+            meta.reply_to if index == 0 else None, silent=flag(job.identity.attributes, "silent"), mark=mark
+        )
         try:
-            ids = await self._send(identity, place, meta, each, manner)
+            ids = await self._send(job, each, manner)
         except Unclear:
             steps.unclear.append(index)
         else:
             steps.sent[index] = ",".join(map(str, ids))
         await mark(False)
 
-    async def _grown_into(self, place: Place, each: Part, live: LiveMessage, shown: Rich | None) -> bool:
+    async def _grown_into(self, job: Job, each: Part, live: LiveMessage) -> bool:
         """Make the live message read the first text of the answer; False when it is gone or there is no text."""
         if not isinstance(each, TextPart):
             return False
         try:
-            if shown != each.rich:
-                await self._sender.edit(place, live.message_id, each.rich)
+            if job.shown != each.rich:
+                await self._sender.edit(job.place, live.message_id, each.rich)
         except MessageGone:
             return False
         return True
 
-    async def _send(self, identity: ChannelIdentity, place: Place, meta: Meta, each: Part, manner: Manner) -> list[int]:
+    async def _send(self, job: Job, each: Part, manner: Manner) -> list[int]:
         if isinstance(each, TextPart):
-            return [await self._sender.text(place, each.rich, manner)]
+            return [await self._sender.text(job.place, each.rich, manner)]
         if isinstance(each, ApprovalPart):
-            keyboard, rich = await self._approvals.ask(identity, place, meta.key, each)
-            return [await self._sender.text(place, rich, replace(manner, keyboard=keyboard))]
-        return await self._files(place, each, manner)
+            keyboard, rich = await self._approvals.ask(job.identity, job.place, job.meta.key, each)
+            return [await self._sender.text(job.place, rich, replace(manner, keyboard=keyboard))]
+        return await self._files(job.place, each, manner)
 
     async def _files(self, place: Place, each: FilePart, manner: Manner) -> list[int]:
         files, rest = long_captions_apart(each.files)

@@ -89,7 +89,7 @@ _TEXTS = (
 )
 
 
-def meaning_of(error: ApiError) -> Meaning:
+def meaning_of(error: ApiError) -> Meaning:  # noqa: PLR0911 - one return for each meaning
     """Return what to do about a refusal."""
     said = error.description.lower()
     if error.moved_to is not None:

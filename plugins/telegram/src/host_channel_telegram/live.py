@@ -161,22 +161,26 @@ class GrowingReply:
                 continue
             frame = first_part(self._text)
             if frame is not None and frame != self._shown:
-                use_draft = drafts and not self._stage.no_drafts
-                try:
-                    await (self._draft(frame) if use_draft else self._show(frame))
-                    self._shown, failures = frame, 0
-                except Unclear:
-                    failures += 1
-                    if self._message_id is None and not use_draft:
-                        return  # there may be a message that nobody can edit: show nothing more
-                except ApiError as error:
-                    failures += 1
-                    if not self._goes_on_after(error, draft=use_draft):
-                        return
-                except TelegramError:
-                    failures += 1
+                went_well = await self._frame(frame, draft=drafts and not self._stage.no_drafts)
+                if went_well is None:
+                    return
+                failures = 0 if went_well else failures + 1
             if not self._changed.is_set():
                 await self._changed.wait()
+
+    async def _frame(self, frame: Rich, *, draft: bool) -> bool | None:
+        """Show one state; False when that failed, None when nothing more may be shown."""
+        try:
+            await (self._draft(frame) if draft else self._show(frame))
+        except Unclear:
+            # there may be a message that nobody can edit: then nothing more is shown
+            return None if self._message_id is None and not draft else False
+        except ApiError as error:
+            return False if self._goes_on_after(error, draft=draft) else None
+        except TelegramError:
+            return False
+        self._shown = frame
+        return True
 
     def _goes_on_after(self, error: ApiError, *, draft: bool) -> bool:
         """Say whether previews go on after a refusal."""

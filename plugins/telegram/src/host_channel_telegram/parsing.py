@@ -162,7 +162,9 @@ def place_in(message: Json) -> Place | None:
     return Place(chat_id, None if thread == GENERAL_TOPIC else thread)
 
 
-def _message(update_id: int, message: Json, me: Profile, commands: Collection[str]) -> Parsed:
+def _message(  # noqa: PLR0911 - one return for each reason to ignore a message
+    update_id: int, message: Json, me: Profile, commands: Collection[str]
+) -> Parsed:
     place, message_id = place_in(message), number(message, "message_id")
     if place is None or message_id is None:
         return Ignored("no chat")

@@ -74,8 +74,7 @@ def parts_of(result: HostedRunResult, *, most: int, captions: bool = True) -> li
     """
     pieces: list[TextPart | File | Content] = []
     for message in messages_of(result):
-        for piece in _pieces(shown_contents(message), echo=message.role == "user"):
-            pieces.append(piece)
+        pieces += _pieces(shown_contents(message), echo=message.role == "user")
     files = _albums([piece for piece in _shortened(pieces, most) if not isinstance(piece, Content)])
     approvals = [piece for piece in pieces if isinstance(piece, Content)]
     asked = [ApprovalPart(content, index, len(approvals)) for index, content in enumerate(approvals)]

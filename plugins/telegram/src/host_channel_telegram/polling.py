@@ -51,7 +51,7 @@ class Poller:
             except (TelegramError, TimeoutError) as error:
                 if isinstance(error, TelegramError) and is_bad_token(error):
                     self._health.fatal = BAD_TOKEN
-                    logger.error(BAD_TOKEN)
+                    logger.error(BAD_TOKEN)  # noqa: TRY400 - the traceback would tell nothing
                     return
                 if isinstance(error, ApiError) and error.code == 409:
                     conflicts += 1

@@ -1,4 +1,7 @@
-"""A strict Bot API server to test against, offline: as a fixture, or alone with ``python -m host_channel_telegram.testing``."""
+"""A strict Bot API server to test against, offline.
+
+Use it in tests with ``async with FakeBotApi()``, or alone with ``python -m host_channel_telegram.testing``.
+"""
 
 from .faults import Fault
 from .server import FakeBotApi

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeAlias
+
+FaultKind: TypeAlias = Literal[
+    "refuse", "html", "apply_then_html", "drop", "apply_then_drop", "slow", "slow_answer", "truncate"
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One thing to go wrong with the next call of a method.
 
-    ``kind``: ``refuse`` with ``code``, ``description`` and ``parameters``; ``html`` answers ``code`` with a page instead
-    of JSON; ``apply_then_html`` does so after the effect; ``drop`` breaks the connection before any effect,
-    ``apply_then_drop`` after it; ``slow`` waits ``seconds`` first, ``slow_answer`` after the effect; ``truncate`` sends half of
-    the answer.
+    ``kind``: ``refuse`` with ``code``, ``description`` and ``parameters``; ``html`` answers ``code`` with a page in
+    place of JSON; ``apply_then_html`` does so after the effect; ``drop`` breaks the connection before any effect,
+    ``apply_then_drop`` after it; ``slow`` waits ``seconds`` first, ``slow_answer`` after the effect; ``truncate`` sends
+    half of the answer.
     """
 
-    kind: Literal["refuse", "html", "apply_then_html", "drop", "apply_then_drop", "slow", "slow_answer", "truncate"] = (
-        "refuse"
-    )
+    kind: FaultKind = "refuse"
     code: int = 502
     description: str = "Bad Gateway"
     parameters: Mapping[str, object] = field(default_factory=dict[str, object])

@@ -232,7 +232,7 @@ class Methods:
         if self.limiter is not None:
             self.limiter.check(chat_id)
 
-    def _place(
+    def _place(  # noqa: PLR0917 - what a message is made of, in the order of Shown
         self,
         params: Params,
         chat_id: int,

@@ -47,7 +47,7 @@ class People:
             if kind == "photo"
             else {**file, **named}
         )
-        message = self.message("", user=user, chat=chat, **{kind: content}, **fields)
+        message = self.message("", user=user, chat=chat) | {kind: content} | fields
         if caption:
             message |= {"caption": caption, "caption_entities": self._entities(caption)}
         return await self._push({"update_id": self._world.next_update_id(), "message": message})

@@ -23,9 +23,9 @@ from starlette.types import Receive, Scope, Send
 from ..reading import Json, as_object, number, text
 from .delivery import Polls, Webhooks, secret_of
 from .faults import Fault, Refused
+from .forms import read
 from .limits import Limiter
 from .methods import Methods
-from .forms import read
 from .people import People
 from .schema import PARAMETERS
 from .world import Shown, World
@@ -39,7 +39,12 @@ class FakeBotApi:
     """
 
     def __init__(
-        self, token: str = "123456:FAKE-TOKEN", *, username: str = "fake_bot", limited: bool = True, port: int = 0
+        self,
+        token: str = "123456:FAKE-TOKEN",  # noqa: S107 - a token of nobody
+        *,
+        username: str = "fake_bot",
+        limited: bool = True,
+        port: int = 0,
     ) -> None:
         self.token = token
         self.world = World(int(token.partition(":")[0]), username)
@@ -143,9 +148,9 @@ class FakeBotApi:
             return JSONResponse({"ok": False, "error_code": 404, "description": "Not Found"}, 404)
         return Response(data, media_type="application/octet-stream")
 
-    async def _control(self, request: Request) -> Response:
-        """Steer the fake over HTTP: ``open`` a chat, ``push`` an update, ``fail`` a method, list ``calls``, ``messages``, ``problems``."""
-        body = as_object(await request.json()) if request.method == "POST" else {}
+    async def _control(self, request: Request) -> Response:  # noqa: PLR0911 - one return for each thing to ask
+        """Steer the fake: ``open`` a chat, ``push`` an update, ``fail`` a method; list ``calls`` and ``messages``."""
+        body = as_object(await request.json() if request.method == "POST" else None)
         match request.path_params["what"]:
             case "push":
                 update = {"update_id": self.world.next_update_id(), **body}
@@ -196,33 +201,25 @@ class FakeBotApi:
         return waiting.popleft()
 
     async def _answer(self, method: str, params: Json, files: dict[str, bytes], fault: Fault | None) -> Response:
-        if fault is not None:
-            if fault.kind == "slow":
-                await asyncio.sleep(fault.seconds)
-            elif fault.kind == "refuse":
-                return _refusal(Refused(fault.code, fault.description, **fault.parameters))
-            elif fault.kind == "html":
-                return HTMLResponse("<html>Bad Gateway</html>", fault.code)
-            elif fault.kind == "drop":
-                return _Broken()
+        kind = "" if fault is None else fault.kind
+        if fault is not None and (early := await _before_effect(fault)) is not None:
+            return early
         try:
             result = await self._apply(method, params, files)
         except Refused as refused:
             return _refusal(refused)
-        if fault is not None and fault.kind == "slow_answer":
+        if fault is not None and kind == "slow_answer":
             async with self._changed:
                 self._changed.notify_all()
             await asyncio.sleep(fault.seconds)
-        if fault is not None and fault.kind == "apply_then_html":
-            return HTMLResponse("<html>Bad Gateway</html>", fault.code)
-        if fault is not None and fault.kind == "apply_then_drop":
+        if kind == "apply_then_drop":
             return _Broken()
         body = json.dumps({"ok": True, "result": result}).encode()
         if method == "getupdates" and self._raw:
             body = self._with_raw(body, params)
-        if fault is not None and fault.kind == "truncate":
+        if kind == "truncate":
             body = body[: len(body) // 2]
-        return Response(body, media_type="application/json")
+        return _page(fault) if fault is not None and kind == "apply_then_html" else _json(body)
 
     async def _apply(self, method: str, params: Json, files: dict[str, bytes]) -> object:
         if method == "getupdates":
@@ -265,10 +262,29 @@ class FakeBotApi:
 class _Broken(Response):
     """Break the connection instead of answering."""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - the signature is ASGI's
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1000")]})
         await send({"type": "http.response.body", "body": b"{", "more_body": True})
         raise ConnectionAbortedError("a fault of the test's own")
+
+
+async def _before_effect(fault: Fault) -> Response | None:
+    """Return the answer of a fault that leaves the call without effect."""
+    if fault.kind == "slow":
+        await asyncio.sleep(fault.seconds)
+    if fault.kind == "refuse":
+        return _refusal(Refused(fault.code, fault.description, **fault.parameters))
+    if fault.kind == "html":
+        return _page(fault)
+    return _Broken() if fault.kind == "drop" else None
+
+
+def _page(fault: Fault) -> Response:
+    return HTMLResponse("<html>Bad Gateway</html>", fault.code)
+
+
+def _json(body: bytes) -> Response:
+    return Response(body, media_type="application/json")
 
 
 def _refusal(refused: Refused) -> Response:
