@@ -17,8 +17,11 @@ from agent_framework_hosting import (
     ChannelRequest,
     DurableTaskPayloadMode,
     HostedRunResult,
+    InProcessTaskRunner,
     PushPayloadNotSerializable,
     ResponseTarget,
+    RetryLater,
+    RetryPolicy,
     TaskHandle,
     TaskStatus,
     hookimpl,
@@ -246,3 +249,24 @@ async def test_what_cannot_be_stored_is_refused_where_it_is_handed_in(make_world
         counts = await world.settled()
     assert counts["pending"] == counts["dead"] == 0
     assert inbox.inbox == []
+
+
+@pytest.mark.requirement("runners.shape")
+async def test_a_runner_without_a_place_of_its_own_keeps_its_tasks_with_the_host(tmp_path) -> None:
+    policy = RetryPolicy(max_attempts=9, initial_backoff_seconds=60, max_backoff_seconds=60)
+
+    def host(inbox: InboxChannel) -> AgentFrameworkHost:
+        runner = InProcessTaskRunner(default_retry_policy=policy)
+        return AgentFrameworkHost(
+            EchoAgent(), channels=[inbox], config={}, state_dir=tmp_path, durable_task_runner=runner
+        )
+
+    down, up = InboxChannel(), InboxChannel()
+    down.failures = [RetryLater(3600)]
+    async with host(down) as first:
+        (handle,) = await first.deliver("hello", ResponseTarget.identity(BOB))
+        while down.failures:
+            await asyncio.sleep(0)
+    async with host(up) as second:
+        record = await second.durable_task_runner.tasks.get(handle.task_id)
+    assert (record.status, record.attempts, record.max_attempts) == ("pending", 1, 9)

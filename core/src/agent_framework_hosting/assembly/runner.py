@@ -23,9 +23,11 @@ def choose_runner(options: HostOptions, mode: RuntimeMode, paths: HostStatePaths
     given = options.runner
     if given is None or isinstance(given, InProcessTaskRunner):
         _refuse_short_life(options, mode)
+    store: Store = DiskStore(paths["runner"]) if "runner" in paths else MemoryStore()
+    if isinstance(given, InProcessTaskRunner) and store.durable:
+        given.keep_in(store)
     if isinstance(given, TransactionalTaskRunner):
         return given, given.store
-    store: Store = DiskStore(paths["runner"]) if "runner" in paths else MemoryStore()
     return (InProcessTaskRunner(store=store) if given is None else given), store
 
 

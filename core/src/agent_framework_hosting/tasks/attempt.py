@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from ..ports import DurableTaskHandler
-from .payload import to_json
+from .payload import mapping_to_json
 from .record import TaskRecord
 
 LaneOf: TypeAlias = Callable[[Mapping[str, object]], str]
@@ -64,7 +64,7 @@ class Attempt(Mapping[str, object]):
         """
         if self._over:
             raise RuntimeError(f"The attempt at task {self.task_id} is over; checkpoint inside the handler.")
-        text = to_json(dict(payload), "checkpoint")
+        text = mapping_to_json(payload, "checkpoint")
         record = replace(self._record, payload_json=msgspec.Raw(text.encode()))
         await self._save(record)
         self._record, self._payload = record, record.payload

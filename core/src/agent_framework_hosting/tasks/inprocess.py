@@ -21,7 +21,7 @@ from .dispatcher import Dispatcher
 from .ids import TaskIds
 from .ledger import TaskLedger
 from .live import LiveTaskTable
-from .payload import to_json
+from .payload import mapping_to_json
 from .record import NO_RECEIPT, TASKS, TaskRecord, task_codec
 from .table import TaskTable
 from .transitions import cancelled
@@ -58,6 +58,7 @@ class InProcessTaskRunner:
         self._policy = default_retry_policy or RetryPolicy()
         self._history_size = terminal_cache_size
         self._grace = shutdown_grace_seconds
+        self._may_move = store is None and state_dir is None
         self._owns_store = store is None
         self._store = _own_store(state_dir) if store is None else store
         self._registrations: dict[str, Registration] = {}
@@ -89,6 +90,18 @@ class InProcessTaskRunner:
     def tasks(self) -> TaskTable:
         """The operator's operations, safe while the runner works."""
         return LiveTaskTable(self._store, self._agenda, self._ledger, enter=self._add, wake=self._dispatcher.pump)
+
+    def keep_in(self, store: Store) -> None:
+        """Keep tasks in the host's store, unless the runner was made with a directory or store of its own.
+
+        Raises ``RuntimeError`` once there are tasks.
+        """
+        if not self._may_move:
+            return
+        if self._opened or self._sealed:
+            raise RuntimeError("The task runner has begun to work; give it to a host before.")
+        self._store, self._owns_store, self._may_move = store, False, False
+        self._begin_afresh()
 
     def counts(self) -> dict[str, int]:
         """Return the number of tasks by status; complete once ``resume`` has run."""
@@ -131,7 +144,7 @@ class InProcessTaskRunner:
         if registration is None:
             raise KeyError(f"No handler is registered for tasks named {name!r}.")
         self._sealed = True
-        text = to_json(dict(payload), f"payload of task {name!r}")
+        text = mapping_to_json(payload, f"payload of task {name!r}")
         policy = retry_policy or self._policy
         now = time.time()
         record = TaskRecord(

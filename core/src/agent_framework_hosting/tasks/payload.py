@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import cast
 
 from ..errors import PushPayloadNotSerializable
@@ -29,6 +29,13 @@ def to_json(value: object, what: str) -> str:
     except (ValueError, RecursionError) as error:
         raise PushPayloadNotSerializable(f"The {what} cannot be stored as JSON: {error}.") from error
     return replace_surrogates(text)
+
+
+def mapping_to_json(value: object, what: str) -> str:
+    """Return the JSON text of a mapping. Raises ``PushPayloadNotSerializable``, also for what is no mapping."""
+    if not isinstance(value, Mapping):
+        raise PushPayloadNotSerializable(f"The {what} must be a mapping of JSON values, not {type(value).__name__}.")
+    return to_json(dict(cast("Mapping[object, object]", value)), what)
 
 
 def from_json(text: bytes) -> object:

@@ -74,7 +74,8 @@ class Endings:
         except Exception:
             turn.ended = False
             raise
-        await self._end(turn, status, staged, result)
+        note = f"{len(staged.faults)} deliveries could not be scheduled" if staged.faults else None
+        await self._end(turn, status, staged, result, note=note)
 
     async def _end(
         self,

@@ -39,6 +39,7 @@ class Recovery:
     async def find(self) -> None:
         """Read what is left and reserve its places. What cannot be read is set aside and named in the log."""
         parts = self._steps.parts
+        await self._steps.endings.drain()  # what an earlier life of this very host could not write down
         await parts.continuations.load()
         async for record in parts.journal.unfinished():
             try:
