@@ -11,8 +11,8 @@ pytestmark = pytest.mark.anyio
 ADA, BOB = "ada-lovelace-1815", "bob-the-other-one"
 
 
-async def busy_day(site, platform) -> None:
-    """Let two people use everything that leaves something behind."""
+async def busy_day(site, platform) -> str:
+    """Let two people use everything that leaves something behind; return the id of a stored response."""
     for user in (ADA, BOB):
         for number in range(3):
             await site.say(f"{user} says {number}", user=user)
@@ -30,6 +30,7 @@ async def busy_day(site, platform) -> None:
         headers={"authorization": "Bearer key-of-ada"},
     )
     assert response.status_code == 200, response.text
+    return response.json()["id"]
 
 
 @pytest.mark.requirement("operator.identities")
@@ -62,7 +63,7 @@ async def test_who_is_known_where_and_since_when(site, platform) -> None:
 @pytest.mark.parametrize("live", [True, False], ids=["live", "stopped"])
 async def test_no_byte_of_a_forgotten_person_is_left(site, platform, live: bool) -> None:
     await site.start()
-    await busy_day(site, platform)
+    response_id = await busy_day(site, platform)
     asked = await site.operate("identities", "forget", f"echo:{ADA}")
     assert (asked.code, "for good?" in asked.err) == (1, True)
     if not live:
@@ -75,6 +76,8 @@ async def test_no_byte_of_a_forgotten_person_is_left(site, platform, live: bool)
     assert gone["shared_conversations"] == ["rooms:conversation:room-9"]
     await site.asked("identities", "forget", f"responses:key:{ADA}", "--yes")
     if live:
+        stored = f"{site.url}/v1/responses/{response_id}"
+        assert (await site.http.get(stored, headers={"authorization": "Bearer key-of-ada"})).status_code == 404
         await site.stop()
     assert site.files_naming(ADA) == []
     assert site.files_naming(BOB)
