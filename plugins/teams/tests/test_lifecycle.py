@@ -159,8 +159,10 @@ async def test_stop_ends_the_turn_under_way(run, ada, chat, speaker, microsoft) 
         await bot.send(microsoft.write.message("work", ada, chat))
         await speaker.started.wait()
         await bot.send(microsoft.write.message("/stop", ada, chat))
+        await microsoft.connector.wait_for_messages(1)
+        await bot.send(microsoft.write.message("/stop", ada, chat))
         posts = await microsoft.connector.wait_for_messages(2)
-    assert [post.text for post in posts] == ["Stopped.", "Stopped."]
+    assert [post.text for post in posts] == ["Stopped.", "There is nothing to stop."]
 
 
 @pytest.mark.anyio

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Literal
 
 from agent_framework import Content, Message
 from starlette.routing import Route
@@ -33,6 +34,7 @@ from .hosts import TrustedHosts
 from .invokes import Invokes
 from .lifecycle import Lifecycle
 from .live import StreamedReply, TypingReply
+from .marks import SendMarks
 from .messages import GroupAddressing, Messages
 from .once import Once
 from .pace import Clock
@@ -78,7 +80,8 @@ class Bot:
         )
         self._approvals = Approvals(context, self._pending, channel)
         look = Look(ai_label=options.ai_label, feedback=options.feedback)
-        self._sender = Sender(self._connector, self._book, look, self, store)
+        self._marks = SendMarks(store)
+        self._sender = Sender(self._connector, self._book, look, offers=self, store=store, marks=self._marks)
         self._once = [Once(store, table) for table in ("commands", "exchanges")]
         token_service = options.token_service_url or options.endpoints.token_service_url
         self._sign_in = SignIn(
@@ -151,6 +154,10 @@ class Bot:
             on_not_allowed=lambda: self._streams_refused.add(to.kind),
         )
         return StreamedReply(self._sender, stream, to, reply_to)
+
+    async def reconcile(self, record: Mapping[str, object]) -> Literal["not_sent"] | None:
+        """Say whether a delivery that was cut off had not begun to leave."""
+        return await self._marks.settle(record)
 
     async def with_files(self, request: ChannelRequest) -> ChannelRequest | None:
         """Fetch what came with a message; what cannot be had is said in its place."""

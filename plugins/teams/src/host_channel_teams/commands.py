@@ -42,8 +42,8 @@ class OwnCommands:
         await command.reply("Done. We start afresh.")
 
     async def _stop(self, command: ChannelCommandContext) -> None:
-        stopped = await self._context.stop(command.request)
-        await command.reply("Stopped." if stopped else "There is nothing to stop.")
+        if not await self._context.stop(command.request):  # what was stopped says so itself
+            await command.reply("There is nothing to stop.")
 
     async def _signin(self, command: ChannelCommandContext) -> None:
         to = _reference(command.request.identity)

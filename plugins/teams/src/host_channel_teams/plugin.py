@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, Unpack
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar, Literal, Unpack
 
 from pydantic import ValidationError
 
@@ -93,6 +93,10 @@ class TeamsChannel(Channel):
     def live_reply(self, request: ChannelRequest) -> LiveReply | None:
         """Show an answer while it is made."""
         return self._running.live_reply(request)
+
+    async def reconcile(self, record: Mapping[str, object]) -> Literal["sent", "not_sent"] | None:
+        """Say whether a send that was cut off had not begun; one that had may have arrived."""
+        return await self._running.reconcile(record)
 
     async def check(self) -> Sequence[str]:
         """Say whether the bot gets a token and can check Microsoft's."""

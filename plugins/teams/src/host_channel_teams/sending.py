@@ -13,6 +13,7 @@ from agent_framework_hosting.ports import Delete, Put, Store
 
 from .answers import NO_ANSWER, Answer, OutFile, Question, with_marks
 from .client import Connector, RefusedByTeams
+from .marks import SendMarks
 from .references import Reference, ReferenceBook
 from .refusals import closes_conversation, is_too_large
 from .rendering import Json, Look, addressed, card_attachment, notice, picture_attachment
@@ -44,12 +45,15 @@ class Offers(Protocol):
 class Sender:
     """Send to a reference. A delivery of several messages remembers how far it came, so a retry repeats none."""
 
-    def __init__(self, connector: Connector, book: ReferenceBook, look: Look, offers: Offers, store: Store) -> None:
+    def __init__(
+        self, connector: Connector, book: ReferenceBook, look: Look, *, offers: Offers, store: Store, marks: SendMarks
+    ) -> None:
         self._connector = connector
         self._book = book
         self._look = look
         self._offers = offers
         self._store = store
+        self._marks = marks
 
     async def deliver(
         self, answer: Answer, to: Reference, *, reply_to: str | None = None, stream: Stream | None = None
@@ -121,6 +125,7 @@ class Sender:
         if renders_too_large(activity):
             raise RefusedByTeams(413, "MessageSizeTooBig", "")
         where = (to.service_url, to.conversation_id)
+        await self._marks.begin(to)
         try:
             return await self._connector.post(*where, addressed(activity, to, reply_to))
         except RefusedByTeams as refused:
