@@ -200,3 +200,17 @@ def test_what_could_never_answer_who_somebody_is_is_refused(linker: object, reso
 def test_an_empty_default_is_no_open_door(default: object) -> None:
     with pytest.raises(ChannelConfigurationError, match="default_allowlist is"):
         AgentFrameworkHost(EchoAgent(), channels=[channel()], config={}, default_allowlist=default)  # type: ignore[arg-type]
+
+
+@pytest.mark.anyio
+async def test_doors_that_stand_open_are_named_when_the_host_starts(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "agent_framework_hosting")
+    closed, default = channel("closed", allowlist=NativeIdAllowlist(["1"])), NativeIdAllowlist(["2"])
+    async with AgentFrameworkHost(EchoAgent(), channels=[closed, channel("wide")], config={}):
+        pass
+    async with AgentFrameworkHost(
+        EchoAgent(), channels=[closed, channel("wide")], config={}, default_allowlist=default
+    ):
+        pass
+    notes = [record.getMessage() for record in caplog.records if "No allowlist" in record.getMessage()]
+    assert notes == ["No allowlist, so everyone the channel lets in may speak: wide"]

@@ -79,14 +79,19 @@ async def _run(name: str, when: str, callbacks: Sequence[LifecycleCallback]) -> 
             if inspect.isawaitable(outcome):
                 await outcome
         except Exception as error:
-            logger.exception("A %s callback failed", when, extra={"channel": name, "callback": called})
+            fields = {"channel": name, "callback": called}
+            logger.exception("The %s callback %s of %r failed", when, called, name, extra=fields)
             failures.append(error)
     return failures
 
 
 @dataclass(frozen=True, slots=True)
 class LifecycleParts:
-    """What starts and stops: ``load`` reads stored state into memory, ``mode`` is the runtime mode and its reason."""
+    """What starts and stops.
+
+    ``load`` reads stored state into memory, ``open_doors`` are the channels that let everyone in, ``mode`` is the
+    runtime mode and its reason.
+    """
 
     stores: Sequence[Store]
     runner: DurableTaskRunner
@@ -98,6 +103,7 @@ class LifecycleParts:
     endings: Endings
     readiness: Readiness
     control: ControlServer | None
+    open_doors: Sequence[str]
     mode: str
 
 
@@ -143,9 +149,12 @@ class Lifecycle:
             await self.stop(members)
             raise
         logger.info(
-            "Started",
+            "Started (%s)",
+            parts.mode,
             extra={"runtime_mode": parts.mode, "turns_taken_up": taken_up, "deliveries_resumed": resumed},
         )
+        if parts.open_doors:
+            logger.info("No allowlist, so everyone the channel lets in may speak: %s", ", ".join(parts.open_doors))
 
     async def allow_deliveries(self) -> None:
         """Let deliveries go out of a host that was never started; it holds its state until it is closed.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from ..authorization.authorizer import Authorizer
-from ..authorization.validate import check_access, check_people
+from ..authorization.validate import check_access, check_people, open_doors
 from ..commands import Commands
 from ..context import HostChannelContext
 from ..delivery.continuations import Continuations
@@ -181,6 +181,7 @@ def wire(options: HostOptions) -> Parts:
                 linker=options.linker,
                 reset_checkpoints=execution.reset,
             ),
+            open_doors(rules.values()),
             f"{mode}: {reason}",
         ),
     )

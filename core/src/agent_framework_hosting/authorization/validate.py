@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from ..errors import ChannelConfigurationError
 from ..hookspecs import Channel
@@ -37,6 +37,11 @@ def check_access(
     if default_allowlist is not None:
         _check_allowlist("default_allowlist", default_allowlist, names)
     return {channel.name: _rules_of(channel, default_allowlist, names, links=links) for channel in channels}
+
+
+def open_doors(rules: Iterable[AccessRules]) -> Sequence[str]:
+    """Return the channels that let everyone in because nothing was configured for them."""
+    return [rule.channel for rule in rules if rule.allowlist is None and not rule.require_link]
 
 
 def check_people(linker: object, resolver: object) -> None:
