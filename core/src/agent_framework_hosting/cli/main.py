@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import os
 from collections.abc import Mapping
 from types import MappingProxyType
 
 import click
 
-from ..errors import HostingError
+from ..errors import HostingError, PluginError
 from .options import debug_option, is_debug
 
 _COMMANDS: Mapping[str, str] = MappingProxyType(
@@ -26,24 +27,36 @@ _COMMANDS: Mapping[str, str] = MappingProxyType(
 )
 
 
+PLUGIN_COMMANDS = "agent_framework_hosting.commands"
+
+
+def plugin_commands() -> Mapping[str, importlib.metadata.EntryPoint]:
+    """Return the commands that installed plugins add, by name and unread; the host's own names stay its own."""
+    found = sorted(importlib.metadata.entry_points(group=PLUGIN_COMMANDS), key=lambda each: each.name)
+    return {each.name: each for each in found if each.name not in _COMMANDS}
+
+
 class LazyGroup(click.Group):
     """Import a command's module when the command is called; turn errors of the host into one clear message."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own signature
         """Return the commands in the order a newcomer meets them."""
-        return list(_COMMANDS)
+        return [*_COMMANDS, *plugin_commands()]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above
         """Return one command."""
-        if cmd_name not in _COMMANDS:
+        if cmd_name in _COMMANDS:
+            found: object = importlib.import_module(f".{cmd_name}", __package__).command
+        elif (added := plugin_commands().get(cmd_name)) is not None:
+            found = _load(added)
+        else:
             return None
-        found: object = importlib.import_module(f".{cmd_name}", __package__).command
         return found if isinstance(found, click.Command) else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as above
         """Write the list of commands without importing them."""
         with formatter.section("Commands"):
-            formatter.write_dl(list(_COMMANDS.items()))
+            formatter.write_dl([*_COMMANDS.items(), *((name, _origin(each)) for name, each in plugin_commands().items())])
 
     def invoke(self, ctx: click.Context) -> object:
         """Run; what goes wrong is one message and exit code 1, with a traceback only under ``--debug``."""
@@ -60,6 +73,20 @@ class LazyGroup(click.Group):
                 raise
             failure = click.ClickException(f"{type(error).__name__} stopped the command. Add --debug to see where.")
         raise failure
+
+
+def _load(command: importlib.metadata.EntryPoint) -> object:
+    try:
+        return command.load()
+    except Exception as error:
+        raise PluginError(
+            f"The command {command.name!r} cannot be loaded ({type(error).__name__}). {_origin(command)} Update it, or "
+            "ask its author."
+        ) from error
+
+
+def _origin(command: importlib.metadata.EntryPoint) -> str:
+    return f"Comes with {command.dist.name}." if command.dist is not None else "Comes with a plugin."
 
 
 @click.group(

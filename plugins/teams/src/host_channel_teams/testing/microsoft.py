@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self, cast
 from urllib.parse import parse_qsl
 
+import httpx2
 from hypercorn.asyncio import serve  # type: ignore[reportUnknownVariableType] - its WSGI form is untyped
 from hypercorn.config import Config
 from hypercorn.typing import ASGIFramework
@@ -18,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from .activities import Writer
+from .activities import People, Room, Writer
 from .authority import ISSUER, SigningPair, TokenDesk, claims_for
 from .connector import Connector
 from .rules import Rules
@@ -98,6 +99,7 @@ class FakeMicrosoft:
                 Route("/v3/conversations/{room:path}/activities", self.connector.activities, methods=["POST"]),
                 Route("/files/{name}", self.storage.serve, methods=["GET", "PUT"]),
                 Route("/api/usertoken/exchange", self._exchange, methods=["POST"]),
+                Route("/say", self._say, methods=["POST"]),
             ]
         )
 
@@ -155,6 +157,20 @@ class FakeMicrosoft:
         fields = dict(parse_qsl(form.decode()))
         status, body = self.desk.issue(fields)
         return JSONResponse(body, status)
+
+    async def _say(self, http: Request) -> Response:
+        """Send a signed message to a bot, and answer with what it posted until a message came."""
+        to = http.query_params.get("to", "http://127.0.0.1:8000/api/messages")
+        room = Room("a:local", "personal", TENANT)
+        self.connector.rooms.add(room.id)
+        seen, read = len(self.connector.posts), len(self.connector.messages)
+        activity = self.write.message(http.query_params.get("text", "hello"), People("You", TENANT, "local"), room)
+        async with httpx2.AsyncClient(trust_env=False) as client:
+            answer = await client.post(to, json=activity, headers=self.headers())
+        if answer.status_code == 200:
+            await self.connector.wait_for_messages(read + 1)
+        posted = [post.body for post in self.connector.posts[seen:]]
+        return JSONResponse({"status": answer.status_code, "posted": posted})
 
     async def _exchange(self, http: Request) -> Response:
         self.exchanges.append({**http.query_params, **cast("dict[str, object]", await http.json())})
