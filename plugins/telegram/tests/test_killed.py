@@ -50,13 +50,21 @@ class Bot:
         return self.output.read_text().splitlines()
 
 
-@pytest.fixture(params=["polling", "webhook"])
-def bot(request, api, tmp_path) -> Bot:
+BOTH = pytest.mark.parametrize("transport", ["polling", "webhook"])
+
+
+@pytest.fixture
+def transport() -> str:
+    return "polling"
+
+
+@pytest.fixture
+def bot(transport, api, tmp_path) -> Bot:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     api.world.chats.add(42)
-    return Bot(api, str(tmp_path / "state"), request.param, port, "off", tmp_path / "runs")
+    return Bot(api, str(tmp_path / "state"), transport, port, "off", tmp_path / "runs")
 
 
 def confirmed(api, bot) -> bool:
@@ -70,6 +78,7 @@ async def connected(api, bot) -> None:
     await api.until(lambda: bool(api.calls("getUpdates" if bot.transport == "polling" else "setWebhook")))
 
 
+@BOTH
 async def test_killed_as_a_message_comes_in(api, bot, soon) -> None:
     async with bot.life():
         await soon(connected(api, bot))
@@ -81,6 +90,7 @@ async def test_killed_as_a_message_comes_in(api, bot, soon) -> None:
     assert bot.runs == ["ran first", "ran second"]
 
 
+@BOTH
 async def test_killed_once_a_message_is_stored(api, bot, soon) -> None:
     async with bot.life():
         await soon(connected(api, bot))

@@ -62,8 +62,13 @@ async def profile_of(bot: Bot) -> Profile:
 
 
 def is_bad_token(error: TelegramError) -> bool:
-    """Whether Telegram does not know the token; trying again cannot help."""
-    return isinstance(error, ApiError) and meaning_of(error) is Meaning.BAD_TOKEN
+    """Whether Telegram does not know the token; trying again cannot help.
+
+    An older server answers 404 to a method it does not have, so that counts for the two it must have only.
+    """
+    if not isinstance(error, ApiError) or meaning_of(error) is not Meaning.BAD_TOKEN:
+        return False
+    return error.code == 401 or error.method in ("getMe", "getUpdates")
 
 
 async def examine(bot: Bot, *, polls: bool, needs_everything: bool) -> list[str]:
