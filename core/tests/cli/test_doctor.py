@@ -266,6 +266,12 @@ def test_state_that_cannot_be_written_is_a_fault(folder: Path, diagnose: Callabl
     assert one(findings, "state")["what"] == "locked/state cannot be created in locked."
 
 
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a directory in which nobody can write")
+def test_state_is_tried_and_not_only_looked_at(diagnose: Callable[..., tuple[int, Findings]]) -> None:
+    _, findings = diagnose(f'state_dir = "/proc/state"\n{GOOD}')
+    assert one(findings, "state")["what"] == "/proc/state cannot be created in /proc."
+
+
 def test_a_name_clash_and_version_skew_are_faults_where_enabled(
     folder: Path, diagnose: Callable[..., tuple[int, Findings]], site: Path
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import cast
@@ -43,13 +44,23 @@ def _state_of(place: Path) -> Finding:
         what = f"{place} belongs to another user (uid {owner.st_uid}, this process has {_user(owner.st_uid)})."
         why = "Its owner can read, change and replace what the host trusts."
         return Finding("fault", "state", what, why, f"chown -R {_user(owner.st_uid)} {place}")
-    if not os.access(found, os.W_OK | os.X_OK):
+    if not _can_write(found):
         what = f"{place} cannot be written." if found == place else f"{place} cannot be created in {found}."
         return Finding("fault", "state", what, _LOST, f"chmod u+rwx {found}")
     if found == place and stat.S_IMODE(owner.st_mode) & 0o077:
         what = f"{place} is open to other users (mode {stat.S_IMODE(owner.st_mode):o})."
         return Finding("warning", "state", what, "It holds conversations and addresses.", f"chmod 700 {place}")
     return Finding("ok", "state", f"State is kept in {place}.")
+
+
+def _can_write(directory: Path) -> bool:
+    """Try it, with a file that leaves nothing behind: permissions alone tell neither of full nor of read-only disks."""
+    try:
+        with tempfile.TemporaryFile(dir=directory) as probe:
+            probe.write(b"\0" * 4096)
+    except OSError:
+        return False
+    return True
 
 
 def _user(otherwise: int) -> int:
