@@ -58,6 +58,7 @@ async def test_every_callback_runs_although_some_fail_and_the_first_error_is_rai
     failed = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert [(record.__dict__["channel"], record.exc_info[1]) for record in failed] == [("a", first), ("b", second)]
     assert [record.__dict__["callback"].rpartition(".")[2] for record in failed] == ["note_later", "partial"]
+    assert all(record.__dict__["callback"] in record.getMessage() for record in failed)
 
 
 @pytest.mark.requirement("app.rollback")

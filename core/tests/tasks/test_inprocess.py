@@ -55,6 +55,7 @@ def test_a_constructor_opens_nothing_and_says_what_it_is(tmp_path: Path) -> None
     runner = InProcessTaskRunner(state_dir=tmp_path / "runner")
     assert runner.payload_mode is DurableTaskPayloadMode.JSON
     assert isinstance(runner, TransactionalTaskRunner)
+    assert isinstance(runner, DurableTaskRunner)
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(ValueError, match="not both"):
         InProcessTaskRunner(state_dir=tmp_path, store=MemoryStore())

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_framework_hosting.errors import PushPayloadNotSerializable
-from agent_framework_hosting.tasks.payload import from_json, to_json
+from agent_framework_hosting.tasks.payload import from_json, mapping_to_json, to_json
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -57,3 +57,10 @@ def test_a_number_too_long_to_write_is_refused() -> None:
 
 def test_lone_surrogates_become_replacement_characters() -> None:
     assert json.loads(to_json({"a": "x\ud800y\ud83d\ude00"}, "payload")) == {"a": "x\ufffdy\U0001f600"}
+
+
+@pytest.mark.requirement("deliveries.payload")
+@pytest.mark.parametrize("value", [None, 5, "text", ["text"], [("key", "value")]])
+def test_what_is_no_mapping_is_no_payload(value: object) -> None:
+    with pytest.raises(PushPayloadNotSerializable, match=f"must be a mapping .* not {type(value).__name__}"):
+        mapping_to_json(value, "payload")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 from ..model.command import ChannelCommand
 from ..model.identity import ChannelIdentity
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Target: TypeAlias = "SupportsAgentRun | Workflow | Callable[[], Workflow]"
 
 
+@runtime_checkable
 class ChannelPush(Protocol):
     """A channel that can send without being asked."""
 
@@ -28,6 +29,7 @@ class ChannelPush(Protocol):
         ...
 
 
+@runtime_checkable
 class ChannelPushCodec(Protocol):
     """Store and restore what a channel pushes, when the default codec cannot carry it."""
 
@@ -49,6 +51,7 @@ class ChannelPushCodec(Protocol):
         ...
 
 
+@runtime_checkable
 class LiveReply(Protocol):
     """Show one answer while it is written. ``finish`` is the delivery: preview and final are one message."""
 

@@ -41,6 +41,7 @@ class DurableTask(Protocol):
 DurableTaskHandler: TypeAlias = Callable[[DurableTask], Awaitable[object]]
 
 
+@runtime_checkable
 class DurableTaskRunner(Protocol):
     """Run registered handlers until they succeed or their attempts are used up.
 
