@@ -129,16 +129,17 @@ async def test_memory_is_shared_while_two_channels_are_linked_and_separate_befor
 @pytest.mark.requirement("linking.unlink")
 async def test_a_link_survives_a_restart_and_so_does_its_end(tmp_path: Path) -> None:
     async with running(state_dir=tmp_path) as (phone, desk):
-        await phone.say("hello")
+        assert await desk.say("alone") == "1: alone"
+        assert await phone.say("hello") == "1: hello"
         await link(phone, desk)
     async with running(state_dir=tmp_path) as (phone, desk):
-        assert await phone.say("one") == "1: one"
-        assert await desk.say("two") == "2: two"
+        assert await phone.say("one") == "2: one"
+        assert await desk.say("two") == "3: two"
         assert "phone account 1" in await desk.asked("/whoami")
         await phone.asked("/unlink")
     async with running(state_dir=tmp_path) as (phone, desk):
-        await phone.say("one")
-        assert await desk.say("two") == "1: two"
+        assert await phone.say("one") == "4: one"
+        assert await desk.say("two") == "2: two"
 
 
 async def test_an_answer_reaches_all_linked_channels() -> None:

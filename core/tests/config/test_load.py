@@ -19,7 +19,7 @@ body_timeout_seconds = 0
 turn_timeout_seconds = 0
 max_live_sessions = 5
 max_concurrent_turns = 6
-snapshot_sessions = true
+snapshot_sessions = false
 on_interrupted = "rerun"
 active_window_minutes = 30
 allowlist = { native_ids = ["7"] }
@@ -55,7 +55,7 @@ def test_everything_a_file_can_say(tmp_path: Path) -> None:
         turn_timeout_seconds=None,
         max_live_sessions=5,
         max_concurrent_turns=6,
-        snapshot_sessions=True,
+        snapshot_sessions=False,
         on_interrupted="rerun",
         active_window_minutes=30,
     )

@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from agent_framework import AgentSession
 
 from agent_framework_hosting.errors import StoreError
 from agent_framework_hosting.model.identity import ChannelIdentity
 from agent_framework_hosting.model.verdict import LinkParty
 from agent_framework_hosting.ports import Delete, Put, Store
 from agent_framework_hosting.sessions.registry import IdentityRegistry
+from agent_framework_hosting.sessions.resolve import SNAPSHOTS, Sessions
 from agent_framework_hosting.state.disk import DiskStore
 from agent_framework_hosting.state.memory import MemoryStore
 
@@ -38,6 +40,10 @@ def registry(store: Store | None = None, **options: object) -> IdentityRegistry:
 
 def parties(*identities: ChannelIdentity) -> tuple[LinkParty, ...]:
     return tuple(map(LinkParty, identities))
+
+
+async def no_forks(_: AgentSession, __: AgentSession) -> None:
+    raise NotImplementedError
 
 
 async def reopened(store: Store, **options: object) -> IdentityRegistry:
@@ -228,6 +234,17 @@ async def test_strangers_do_not_accumulate(kept: Kept) -> None:
     assert known.key_of(ChannelIdentity("web", "900")) == "web:900"
     assert await kept.count("identities") == 100
     assert dict((await reopened(kept)).people()) == dict(known.people())
+
+
+async def test_who_is_pushed_out_takes_the_snapshot_of_the_session_along(kept: Kept) -> None:
+    known = registry(kept, limit=2)
+    sessions = Sessions(lambda name: AgentSession(session_id=name), no_forks, kept, snapshots=True)
+    for key in ("web:1", "web:2", "web:3"):
+        await known.record(key, ChannelIdentity("web", key[-1]))
+        session = await sessions.open(key)
+        assert session is not None
+        await sessions.keep(key, None, session)
+    assert [key.split("\x1f")[0] for key, _ in await kept.scan(SNAPSHOTS)] == ["web:2", "web:3"]
 
 
 async def test_who_was_seen_longest_ago_goes_first() -> None:

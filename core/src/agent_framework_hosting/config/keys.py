@@ -110,7 +110,9 @@ HOST_KEYS: Mapping[str, Key] = {
     "turn_timeout_seconds": Key(NUMBER, "Longest turn, in seconds; 0 for no limit."),
     "max_live_sessions": Key(COUNT, "How many sessions are kept in memory; the least recently used goes first."),
     "max_concurrent_turns": Key(COUNT, "How many turns run at once; more wait."),
-    "snapshot_sessions": Key(FLAG, "Keep a snapshot of each session in the state directory."),
+    "snapshot_sessions": Key(
+        FLAG, "Keep a snapshot of each session in the state directory, if there is one; true unless set."
+    ),
     "on_interrupted": Key(_choice("apologise", "rerun"), "What happens to a turn that a crash cut off."),
     "active_window_minutes": Key(NUMBER, "How long a channel counts as a person's active one, in minutes."),
 }

@@ -79,7 +79,7 @@ class HostSettings:
     turn_timeout_seconds: float | None = 600.0
     max_live_sessions: int = 1024
     max_concurrent_turns: int = 128
-    snapshot_sessions: bool = False
+    snapshot_sessions: bool = True
     on_interrupted: Literal["apologise", "rerun"] = "apologise"
     active_window_minutes: float = 1440.0
 

@@ -29,6 +29,7 @@ from .addresses import (
 from .aliases import LINKS, Alias, Aliases, load_alias
 from .links import Links
 from .people import Known, People
+from .resolve import forget_snapshot
 from .scope import own_key
 from .stored import read_all
 
@@ -192,6 +193,7 @@ class IdentityRegistry:
             *(alias.write() for alias in aliases),
             Put(IDENTITIES, address_record_key(address), record),
             *(Delete(IDENTITIES, address_record_key(other)) for other in gone),
+            *(forget_snapshot(stranger) for stranger, _ in evicted),
         ]
         return Sighting(isolation_key, address, tuple(writes), aliases, evicted)
 

@@ -166,6 +166,11 @@ class Sessions:
         return isolation_key if resets is None else f"{isolation_key}~{resets}"
 
 
+def forget_snapshot(isolation_key: str) -> Write:
+    """Return what removes the snapshot of a person's main session."""
+    return Delete(SNAPSHOTS, _name(isolation_key, None))
+
+
 def _name(isolation_key: str, key: str | None) -> str:
     return f"{_escaped(isolation_key)}{_SEPARATOR}{_escaped(key or '')}"
 
