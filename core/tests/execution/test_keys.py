@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,12 +21,35 @@ def test_ordinary_keys_pass(key):
 @pytest.mark.parametrize(
     "key",
     [
-        *("", ".", "..", "...", "../x", "a/b", "/etc", "a\\b", "C:", "c:\\x", "D:x", "nul\0", "line\n", "\x7f"),
+        *(
+            "",
+            ".",
+            "..",
+            "...",
+            "../x",
+            "a/b",
+            "/etc",
+            "a\\b",
+            "C:",
+            "c:",
+            "c:\\x",
+            "c:/x",
+            "D:x",
+            "nul\0",
+            "line\n",
+            "\x7f",
+        ),
         *("x" * 256, "ü" * 200, "\ud800"),
     ],
 )
 def test_dangerous_keys_are_told(key):
     assert danger_of(key)
+
+
+@pytest.mark.requirement("workflows.keys")
+@pytest.mark.skipif(os.name == "nt", reason="drives have letters there")
+def test_the_keys_of_a_channel_named_by_one_letter_pass():
+    assert danger_of("a:42") is None
 
 
 @given(st.text(max_size=300))

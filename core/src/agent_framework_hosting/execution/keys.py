@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 
-_DRIVE = re.compile(r"[A-Za-z]:")
+# A channel may be named by one lower-case letter, and its keys ("a:42") are ordinary where drives have no letters.
+_DRIVE = re.compile(r"[A-Za-z]:" if os.name == "nt" else r"[A-Z]:|[a-z]:$")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def danger_of(key: str) -> str | None:
-    """Return why ``key`` cannot be a directory's name, unmodified and on every platform, or None when it can."""
+    """Return why ``key`` cannot be a directory's name, unmodified, or None when it can."""
     return next((reason for reason, is_so in _DANGERS.items() if is_so(key)), None)
 
 
