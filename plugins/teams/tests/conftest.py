@@ -121,7 +121,7 @@ def thread(microsoft: FakeMicrosoft) -> Room:
 
 @pytest.fixture
 def run(request: pytest.FixtureRequest):
-    """Return what runs a bot: ``async with run(agent, **options) as bot``; it talks to ``stepped`` when that is used."""
+    """Return what runs a bot, ``async with run(agent, **options) as bot``; beside ``stepped`` it talks to that."""
     with_clock = "stepped" in request.fixturenames
     microsoft: FakeMicrosoft = request.getfixturevalue("stepped" if with_clock else "microsoft")
     paced = {"clock": request.getfixturevalue("clock")} if with_clock else {}

@@ -18,7 +18,7 @@ from host_channel_teams import TeamsChannel
 
 
 async def hold(text: str) -> None:
-    print(f"holding {text}", flush=True)
+    print(f"holding {text}", flush=True)  # noqa: T201 - what the test waits for
     await asyncio.Event().wait()
 
 
@@ -29,7 +29,7 @@ async def main() -> None:
     config = Config()
     config.bind = [f"127.0.0.1:{sys.argv[4]}"]
     config.errorlog = None
-    print("ready", flush=True)
+    print("ready", flush=True)  # noqa: T201 - what the test waits for
     await hypercorn.asyncio.serve(host.app, config)
 
 

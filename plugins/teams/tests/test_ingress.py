@@ -197,7 +197,9 @@ async def test_is_let_in(run, ada, chat, forge: Forge) -> None:
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("headers", [{}, {"authorization": ""}, {"authorization": "Basic abc"}, {"authorization": "Bearer "}])
+@pytest.mark.parametrize(
+    "headers", [{}, {"authorization": ""}, {"authorization": "Basic abc"}, {"authorization": "Bearer "}]
+)
 async def test_no_bearer_token_is_401(run, ada, chat, headers: dict[str, str]) -> None:
     async with run() as bot:
         assert (await bot.send(bot.microsoft.write.message("hello", ada, chat), headers)).status == 401

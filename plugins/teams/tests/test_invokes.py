@@ -6,7 +6,7 @@ import asyncio
 import json
 
 import pytest
-from agent_framework import AgentResponse, Content, Message
+from agent_framework import AgentResponse, AgentResponseUpdate, Content, Message, ResponseStream
 
 from agent_framework_hosting import NativeIdAllowlist
 from agent_framework_hosting.testing import EchoAgent
@@ -28,7 +28,6 @@ class Asking(EchoAgent):
     def run(self, messages=None, *, stream=False, session=None, **_):
         if not stream:
             return self._whole(messages, session)
-        from agent_framework import AgentResponseUpdate, ResponseStream
 
         async def updates():
             answer = await self._whole(messages, session)
@@ -41,8 +40,6 @@ class Making(EchoAgent):
     """An agent that answers with a file."""
 
     def run(self, messages=None, *, stream=False, session=None, **_):
-        from agent_framework import AgentResponseUpdate, ResponseStream
-
         contents = [
             Content.from_text("Here it is."),
             Content.from_data(b"a,b\n1,2\n", "text/csv", additional_properties={"name": "../list<1>.csv"}),
@@ -87,7 +84,8 @@ async def test_a_decision_replaces_the_card_and_the_agent_goes_on(run, ada, chat
         card = await asked(bot, ada, chat)
         assert "transfer" in json.dumps(card.body["attachments"])
         assert "req-1" not in json.dumps(card.body)
-        answer = await bot.send(microsoft.write.invoke("adaptiveCard/action", click(actions_of(card)[title]), ada, chat))
+        pressed = click(actions_of(card)[title])
+        answer = await bot.send(microsoft.write.invoke("adaptiveCard/action", pressed, ada, chat))
         posts = await microsoft.connector.wait_for(lambda posts: posts[-1].text.startswith(outcome))
     told = answer.json()
     assert (answer.status, told["statusCode"]) == (200, 200)
@@ -141,7 +139,7 @@ async def test_clients_without_execute_submit_the_same_decision(run, ada, chat, 
         submit = microsoft.write.activity("message", ada, chat, value=fallback["data"], replyToId=card.id)
         assert (await bot.send(submit)).status == 200
         posts = await microsoft.connector.wait_for(
-            lambda posts: {"update"} <= {post.kind for post in posts} and any(post.text.startswith("done") for post in posts)
+            lambda posts: "update" in {p.kind for p in posts} and any(p.text.startswith("done") for p in posts)
         )
     (changed,) = [post for post in posts if post.kind == "update"]
     assert changed.id == card.id
@@ -188,9 +186,12 @@ async def test_feedback_is_kept_and_handed_on(run, ada, chat, microsoft) -> None
         heard.append((feedback.reaction, feedback.text, feedback.message_id))
 
     async with run(on_feedback=on_feedback) as bot:
-        value = {"actionName": "feedback", "actionValue": {"reaction": "dislike", "feedback": '{"feedbackText": "too long"}'}}
+        given = {"reaction": "dislike", "feedback": '{"feedbackText": "too long"}'}
+        value = {"actionName": "feedback", "actionValue": given}
         answer = await bot.send(microsoft.write.invoke("message/submitAction", value, ada, chat, replyToId="m1"))
-        emoji = microsoft.write.activity("messageReaction", ada, chat, reactionsAdded=[{"type": "like"}], replyToId="m1")
+        emoji = microsoft.write.activity(
+            "messageReaction", ada, chat, reactionsAdded=[{"type": "like"}], replyToId="m1"
+        )
         assert (await bot.send(emoji)).status == 200
     assert (answer.status, answer.body) == (200, b"")
     assert heard == [("dislike", "too long", "m1"), ("like", "", "m1")]
@@ -221,13 +222,20 @@ async def test_a_file_is_uploaded_once_somebody_agrees(run, ada, bob, chat, micr
         assert consent["contentType"] == "application/vnd.microsoft.teams.card.file.consent"
         assert consent["content"]["sizeInBytes"] == 8
         assert "/" not in consent["name"]
-        upload = {"uploadUrl": f"{microsoft.url}/files/list.csv", "contentUrl": "https://x.sharepoint.com/list.csv", "name": "list.csv", "uniqueId": "u1", "fileType": "csv"}
-        value = {"type": "fileUpload", "action": "accept", "context": consent["content"]["acceptContext"], "uploadInfo": upload}
+        upload = {
+            "uploadUrl": f"{microsoft.url}/files/list.csv",
+            "contentUrl": "https://x.sharepoint.com/list.csv",
+            "name": "list.csv",
+            "uniqueId": "u1",
+            "fileType": "csv",
+        }
+        context = consent["content"]["acceptContext"]
+        value = {"type": "fileUpload", "action": "accept", "context": context, "uploadInfo": upload}
         foreign = await bot.send(microsoft.write.invoke("fileConsent/invoke", value, bob, chat))
         answer = await bot.send(microsoft.write.invoke("fileConsent/invoke", value, ada, chat, replyToId=card.id))
         again = await bot.send(microsoft.write.invoke("fileConsent/invoke", value, ada, chat))
-        posts = await microsoft.connector.wait_for(lambda posts: "file.info" in json.dumps(posts[-1].body) or "file.info" in json.dumps(posts[-2].body))
-        await microsoft.connector.wait_for(lambda posts: "update" in {post.kind for post in posts})
+        await microsoft.connector.wait_for(lambda posts: any("file.info" in json.dumps(post.body) for post in posts))
+        posts = await microsoft.connector.wait_for(lambda posts: "update" in {post.kind for post in posts})
     assert [each.status for each in (foreign, answer, again)] == [200, 200, 200]
     assert answer.body == b""
     assert microsoft.storage.files == {"list.csv": b"a,b\n1,2\n"}
@@ -236,7 +244,9 @@ async def test_a_file_is_uploaded_once_somebody_agrees(run, ada, bob, chat, micr
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("url", ["http://169.254.169.254/x", "https://evil.example/x", "http://127.0.0.1:1/x", "file:///etc/passwd", ""])
+@pytest.mark.parametrize(
+    "url", ["http://169.254.169.254/x", "https://evil.example/x", "http://127.0.0.1:1/x", "file:///etc/passwd", ""]
+)
 async def test_a_file_is_uploaded_to_trusted_places_only(run, ada, chat, microsoft, url: str) -> None:
     async with run(Making()) as bot, asyncio.timeout(10):
         card = await asked(bot, ada, chat)
@@ -256,7 +266,9 @@ async def test_a_declined_file_is_forgotten_and_groups_are_told(run, ada, chat, 
             value = {"action": action, "context": context, "uploadInfo": {"uploadUrl": f"{microsoft.url}/files/x"}}
             assert (await bot.send(microsoft.write.invoke("fileConsent/invoke", value, ada, chat))).status == 200
         await bot.send(microsoft.write.message("a file", ada, group))
-        posts = await microsoft.connector.wait_for(lambda posts: posts[-1].room == group.id and posts[-1].kind == "message")
+        posts = await microsoft.connector.wait_for(
+            lambda posts: (posts[-1].room, posts[-1].kind) == (group.id, "message")
+        )
     assert microsoft.storage.asked == []
     assert "personal chat only" in posts[-1].text
 

@@ -13,6 +13,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from host_channel_teams.testing import Fault
+
 MORTAL = Path(__file__).with_name("mortal.py")
 
 
@@ -37,9 +39,10 @@ class Life:
                     answer = await http.post(
                         f"http://127.0.0.1:{self._port}/api/messages", json=activity, headers=self._microsoft.headers()
                     )
-                    return answer.status_code
                 except httpx2.ConnectError:
                     await asyncio.sleep(0.05)  # the listener of another process has no event to wait for
+                else:
+                    return answer.status_code
 
     async def kill(self) -> None:
         """End it at once."""
@@ -105,8 +108,6 @@ async def test_killed_before_the_answer_could_leave_it_is_sent_once(living, ada,
 
 @pytest.mark.anyio
 async def test_killed_while_the_answer_was_leaving_it_is_not_sent_twice(living, ada, chat, microsoft) -> None:
-    from host_channel_teams.testing import Fault
-
     microsoft.connector.faults.append(Fault("message", 200, applied=True, release=asyncio.Event()))
     async with living("answer", streaming=False) as host, asyncio.timeout(40):
         assert await host.send(microsoft.write.message("one", ada, chat)) == 200

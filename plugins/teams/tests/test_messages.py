@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 
 import pytest
 from agent_framework import AgentResponse, AgentResponseUpdate, Content, Message, ResponseStream
@@ -28,7 +29,8 @@ class Answering(EchoAgent):
         self.heard.append(messages[-1] if isinstance(messages, list) else messages)
 
         async def updates():
-            yield AgentResponseUpdate(contents=self._contents, role="assistant", message_id="a", additional_properties=self._extra)
+            said = {"contents": self._contents, "additional_properties": self._extra}
+            yield AgentResponseUpdate(role="assistant", message_id="a", **said)
 
         async def whole():
             return AgentResponse(messages=[Message("assistant", self._contents)], additional_properties=self._extra)
@@ -64,9 +66,9 @@ async def test_label_and_feedback_can_be_left_out(run, ada, chat) -> None:
 
 @pytest.mark.anyio
 async def test_sources_become_at_most_twenty_citations_in_the_one_label(run, ada, chat) -> None:
+    long = {"type": "citation", "snippet": "y" * 300}
     sources = [
-        {"type": "citation", "title": f"Source {number} " + "x" * 100, "url": f"https://s.example/{number}", "snippet": "y" * 300}
-        for number in range(25)
+        {**long, "title": f"Source {number} " + "x" * 100, "url": f"https://s.example/{number}"} for number in range(25)
     ]
     agent = Answering(Content.from_text("As told in [1].", annotations=[*sources, sources[0]]))
     async with run(agent) as bot, asyncio.timeout(10):
@@ -81,9 +83,10 @@ async def test_sources_become_at_most_twenty_citations_in_the_one_label(run, ada
 @pytest.mark.anyio
 @pytest.mark.parametrize("form", ["text", "data"])
 async def test_structured_content_becomes_an_adaptive_card(run, ada, chat, form: str) -> None:
-    card = b'{"type": "AdaptiveCard", "version": "1.5", "fallbackText": "A card", "body": [{"type": "TextBlock", "text": "x"}]}'
-    as_text, as_data = Content.from_text(card.decode()), Content.from_data(card, "application/vnd.microsoft.card.adaptive")
-    async with run(Answering(as_text if form == "text" else as_data)) as bot, asyncio.timeout(10):
+    shown = [{"type": "TextBlock", "text": "x"}]
+    card = json.dumps({"type": "AdaptiveCard", "version": "1.5", "fallbackText": "A card", "body": shown})
+    as_data = Content.from_data(card.encode(), "application/vnd.microsoft.card.adaptive")
+    async with run(Answering(Content.from_text(card) if form == "text" else as_data)) as bot, asyncio.timeout(10):
         body = await answer_to(bot, ada, chat)
     (attachment,) = body["attachments"]
     assert attachment["contentType"] == "application/vnd.microsoft.card.adaptive"
@@ -146,11 +149,20 @@ async def test_a_picture_on_the_connector_is_fetched_with_the_token(run, ada, ch
 @pytest.mark.anyio
 @pytest.mark.parametrize(
     "url",
-    ["http://169.254.169.254/latest", "http://127.0.0.1:1/x", "https://10.0.0.1/x", "https://evil.example/x", "file:///etc/passwd",
-     "https://x.sharepoint.com.evil.example/x", "https://user@contoso.sharepoint.com/x", "http://contoso.sharepoint.com/x", "https://[::1]/x"],
-)  # fmt: skip
+    [
+        "http://169.254.169.254/latest",
+        "http://127.0.0.1:1/x",
+        "https://10.0.0.1/x",
+        "https://evil.example/x",
+        "file:///etc/passwd",
+        "https://x.sharepoint.com.evil.example/x",
+        "https://user@contoso.sharepoint.com/x",
+        "http://contoso.sharepoint.com/x",
+        "https://[::1]/x",
+    ],
+)
 @pytest.mark.parametrize("kind", ["file", "picture"])
-async def test_a_file_elsewhere_is_not_fetched_and_the_agent_is_told(run, ada, chat, microsoft, url: str, kind: str) -> None:
+async def test_a_file_elsewhere_is_not_fetched(run, ada, chat, microsoft, url: str, kind: str) -> None:
     agent = EchoAgent()
     picture = {"contentType": "image/png", "contentUrl": url, "name": "x"}
     sent = picture if kind == "picture" else file_of(microsoft, "x", url)
@@ -173,8 +185,8 @@ async def test_a_file_too_large_or_redirected_is_not_taken(run, ada, chat, micro
     assert "could not be read" in agent.heard[1].contents[1].text
 
 
-FENCES = st.sampled_from(["```python\nx = 1\n", "```\n", "\n\n", "word ", "sentence. ", "日本語。", "🙂", "`a<b>`", "<at>x</at>", "\n"])
-TEXTS = st.lists(FENCES, max_size=120).map("".join)
+PARTS = ["```python\nx = 1\n", "```\n", "\n\n", "word ", "sentence. ", "日本語。", "🙂", "`a<b>`", "<at>x</at>", "\n"]
+TEXTS = st.lists(st.sampled_from(PARTS), max_size=120).map("".join)
 
 
 @given(TEXTS, st.integers(120, 600))

@@ -22,9 +22,13 @@ def command() -> None:
 @click.option("--config", type=click.Path(path_type=Path), default=Path("host.toml"), show_default=True)
 @click.option("--channel", default="teams", show_default=True, help="The channel's table in host.toml.")
 @click.option("--name", default="Assistant", show_default=True, help="What people see, at most 30 characters.")
-@click.option("--description", default="Ask me anything.", show_default=True, help="One sentence, at most 80 characters.")
+@click.option(
+    "--description", default="Ask me anything.", show_default=True, help="One sentence, at most 80 characters."
+)
 @click.option("--developer", default="Your organisation", show_default=True)
-@click.option("--website", default="https://example.com", show_default=True, help="Your site, with /privacy and /terms.")
+@click.option(
+    "--website", default="https://example.com", show_default=True, help="Your site, with /privacy and /terms."
+)
 @click.option("--app-version", "version", default="1.0.0", show_default=True)
 @click.option("--accent", default="#4F52B2", show_default=True, help="The icon's colour.")
 @click.option("--scope", "scopes", multiple=True, type=click.Choice(SCOPES), help="Where it can be added; repeatable.")

@@ -1,4 +1,4 @@
-"""When a message to each conversation last began to leave: what tells a send cut off before it from one cut off in it."""
+"""When a message to each conversation last began to leave: tells a send cut off before that from one cut off in it."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class SendMarks:
         destination = mapping(mapping(record.get("payload")).get("destination"))
         to = from_attributes(mapping(destination.get("attributes")))
         began = _last_attempt(record)
-        if to is None or began is None:
-            return None
+        if to is None or began is None or not self._store.durable:
+            return None  # without marks nothing is known
         left_at = await self._store.get(SENDING, to.conversation_id)
         return "not_sent" if left_at is None or float(left_at) < began else None
 

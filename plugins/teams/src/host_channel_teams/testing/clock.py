@@ -47,7 +47,7 @@ class SteppedClock:
             self._changed.clear()
             await self._changed.wait()
         self.advance(seconds)
-        while any(due <= self._now + 1e-9 for due, _ in self._sleepers):
+        while any(due <= self._now + 1e-9 for due, _ in self._sleepers):  # noqa: ASYNC110 - each needs a turn of the loop
             await asyncio.sleep(0)
 
     async def until(self, work: Coroutine[object, object, ResultT]) -> ResultT:

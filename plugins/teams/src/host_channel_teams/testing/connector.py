@@ -121,32 +121,38 @@ class Connector:
         self.posts.append(Post(kind, room, body, self._now(), new_id, http.headers.get("authorization", "")))
 
     async def _answer(self, http: Request, kind: Target, apply: Callable[[], Response]) -> Response:
+        self.asked += 1
+        try:
+            return await self._judged(http, self._fault_for(kind), apply)
+        except Refusal as refused:
+            return _error(refused.status, refused.code, refused.text, {})
+        finally:
+            await self._tell()
+
+    async def _judged(self, http: Request, fault: Fault | None, apply: Callable[[], Response]) -> Response:
+        if not self._desk.knows(http.headers.get("authorization", "")):
+            raise Refusal(401, "Unauthorized", "Authorization has been denied for this request.")
+        if fault is None:
+            return apply()
+        answer = apply() if fault.applied else None
+        await self._tell()
+        if fault.release is not None:
+            await fault.release.wait()
+        if fault.status >= 300:
+            return _error(fault.status, fault.code, fault.text, fault.headers)
+        return answer or apply()
+
+    def _fault_for(self, kind: Target) -> Fault | None:
         fault = next((each for each in self.faults if each.on in (kind, "any")), None)
         if fault is not None:
             fault.times -= 1
             if fault.times <= 0:
                 self.faults.remove(fault)
-        try:
-            async with self._changed:
-                self.asked += 1
-                self._changed.notify_all()
-            if not self._desk.knows(http.headers.get("authorization", "")):
-                raise Refusal(401, "Unauthorized", "Authorization has been denied for this request.")
-            answer = apply() if fault is None or fault.applied else Response()
-            async with self._changed:
-                self._changed.notify_all()
-            if fault is not None:
-                if fault.release is not None:
-                    await fault.release.wait()
-                if fault.status >= 300:
-                    return _error(fault.status, fault.code, fault.text, fault.headers)
-                return answer if fault.applied else apply()
-            return answer
-        except Refusal as refused:
-            return _error(refused.status, refused.code, refused.text, {})
-        finally:
-            async with self._changed:
-                self._changed.notify_all()
+        return fault
+
+    async def _tell(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
 
 
 def _kind_of(body: Mapping[str, object]) -> Target:

@@ -86,35 +86,40 @@ class Rules:
         now, text, stage = self._now(), str(body.get("text") or ""), info.get("streamType")
         if kind != "personal":
             raise Refusal(403, "ContentStreamNotAllowed", "Streaming is not allowed in this conversation.")
-        stream_id, sequence = info.get("streamId"), info.get("streamSequence")
-        if stage == "final":
-            if body.get("type") != "message" or sequence is not None:
-                raise Refusal(400, "BadArgument", "A final is a message without a sequence.")
-        elif body.get("type") != "typing" or body.get("attachments"):
-            raise Refusal(400, "BadArgument", "A stream is made of typing activities without attachments.")
-        if stream_id is None:
-            if stage == "final" or sequence != 1:
-                raise Refusal(400, "BadArgument", "A stream starts with sequence 1.")
+        self._stage(body, info)
+        if info.get("streamId") is None:
             self.streams[new_id] = LiveStream(room, now, now, 1, text if stage == "streaming" else "")
             return False
-        stream = self.streams.get(str(stream_id))
+        stream = self.streams.get(str(info["streamId"]))
         if stream is None or stream.room != room:
             raise Refusal(400, "BadArgument", "The stream is not known.")
-        if stream.done:
-            text = "Content stream is not allowed on an already completed streamed message."
-            raise Refusal(403, "ContentStreamNotAllowed", text)
-        if now - stream.started > STREAM_SECONDS:
-            text = "Content stream finished due to exceeded streaming time."
-            raise Refusal(403, "ContentStreamNotAllowed", text)
-        if now - stream.last < 1.0:
-            raise Refusal(429, "TooManyRequests", "One request per second.")
-        if not text.startswith(stream.text):
-            raise Refusal(403, "ContentStreamNotAllowed", "The content must contain previous text.")
-        if stage != "final" and sequence != stream.sequence + 1:
+        self._next(stream, now, text)
+        if stage != "final" and info.get("streamSequence") != stream.sequence + 1:
             raise Refusal(400, "BadArgument", "The sequence has a gap.")
         stream.last, stream.sequence, stream.done = now, stream.sequence + 1, stage == "final"
         stream.text = text if stage == "streaming" else stream.text
         return True
+
+    def _stage(self, body: Mapping[str, object], info: Mapping[str, object]) -> None:
+        sequence = info.get("streamSequence")
+        if info.get("streamType") == "final":
+            if body.get("type") != "message" or sequence is not None:
+                raise Refusal(400, "BadArgument", "A final is a message without a sequence.")
+        elif body.get("type") != "typing" or body.get("attachments"):
+            raise Refusal(400, "BadArgument", "A stream is made of typing activities without attachments.")
+        if info.get("streamId") is None and sequence != 1:
+            raise Refusal(400, "BadArgument", "A stream starts with sequence 1.")
+
+    def _next(self, stream: LiveStream, now: float, text: str) -> None:
+        code = "ContentStreamNotAllowed"
+        if stream.done:
+            raise Refusal(403, code, "Content stream is not allowed on an already completed streamed message.")
+        if now - stream.started > STREAM_SECONDS:
+            raise Refusal(403, code, "Content stream finished due to exceeded streaming time.")
+        if now - stream.last < 1.0:
+            raise Refusal(429, "TooManyRequests", "One request per second.")
+        if not text.startswith(stream.text):
+            raise Refusal(403, code, "The content must contain previous text.")
 
 
 def _mapping(value: object) -> Mapping[str, object]:
