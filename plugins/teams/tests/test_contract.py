@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
+import asyncio
+import threading
+from collections.abc import Iterator
 
 import pytest
 
@@ -12,14 +14,30 @@ from host_channel_teams.testing import FakeMicrosoft, People, Room
 from host_channel_teams.testing.microsoft import TENANT
 
 
+@pytest.fixture(scope="module")
+def elsewhere() -> Iterator[FakeMicrosoft]:
+    """A Microsoft in a thread of its own: the contract looks at what a host leaves behind in this one."""
+    found = FakeMicrosoft()
+    loop, stop = asyncio.new_event_loop(), asyncio.Event()
+
+    async def serve() -> None:
+        async with found:
+            await stop.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=[serve()])
+    thread.start()
+    yield found
+    loop.call_soon_threadsafe(stop.set)
+    thread.join()
+    loop.close()
+
+
 class TestTeamsChannel(ChannelContract):
     answers_inline = False
-    microsoft: FakeMicrosoft
 
     @pytest.fixture(autouse=True)
-    def _served(self, request: pytest.FixtureRequest) -> None:
-        needs_server = inspect.iscoroutinefunction(request.function)
-        self.microsoft = request.getfixturevalue("microsoft") if needs_server else FakeMicrosoft()
+    def _microsoft(self, elsewhere: FakeMicrosoft) -> None:
+        self.microsoft = elsewhere
 
     def make_channel(self) -> TeamsChannel:
         return TeamsChannel(**self.microsoft.options)
