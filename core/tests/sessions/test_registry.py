@@ -217,6 +217,7 @@ async def test_unreadable_records_are_left_aside(kept: Kept, caplog: pytest.LogC
     again = await reopened(kept)
     assert dict(again.people()) == dict(known.people())
     assert len(caplog.records) == 2 * len(damaged)
+    assert all(record.__dict__["record"] in record.getMessage() for record in caplog.records)
     assert "newer" in caplog.text or "version 99" in caplog.text
     assert await kept.count("identities") == 1 + len(damaged)
 

@@ -24,7 +24,8 @@ async def read_all(store: Store, table: str, load: Callable[[str], RecordT]) -> 
                 record = load(text)
             except UnreadableRecord as error:
                 name = hashlib.blake2b(key.encode("utf-8", "replace"), digest_size=6).hexdigest()
-                logger.warning("A record was left aside: %s", error, extra={"table": table, "record": name})
+                fields = {"table": table, "record": name}
+                logger.warning("Record %s of table %r was left aside: %s", name, table, error, extra=fields)
                 continue
             yield record
         after = page[-1][0]
