@@ -14,7 +14,7 @@ from .signin import SignIn, SignInFailed
 
 
 class OwnCommands:
-    """``/help``, ``/new``, ``/stop`` and, with an OAuth connection, ``/signin``."""
+    """``/help``, ``/new``, ``/stop``, ``/whoami`` and, with an OAuth connection, ``/signin``."""
 
     def __init__(self, context: ChannelContext, sender: Sender, sign_in: SignIn | None) -> None:
         self._context = context
@@ -27,6 +27,7 @@ class OwnCommands:
             ("help", "Show what I can do.", self._help),
             ("new", "Start our conversation afresh.", self._new),
             ("stop", "Stop what I am working on.", self._stop),
+            ("whoami", "Show the id I know you by.", self._whoami),
         ]
         if self._sign_in is not None:
             own.append(("signin", "Sign in.", self._signin))
@@ -44,6 +45,10 @@ class OwnCommands:
     async def _stop(self, command: ChannelCommandContext) -> None:
         if not await self._context.stop(command.request):  # what was stopped says so itself
             await command.reply("There is nothing to stop.")
+
+    async def _whoami(self, command: ChannelCommandContext) -> None:
+        who = command.request.identity
+        await command.reply("I do not know you." if who is None else f"I know you as `{who.native_id}`.")
 
     async def _signin(self, command: ChannelCommandContext) -> None:
         to = _reference(command.request.identity)
