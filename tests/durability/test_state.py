@@ -319,10 +319,10 @@ async def test_snapshots_let_memory_go_on_after_a_restart(tmp_path: Path) -> Non
 
 @pytest.mark.requirement("crash.memory")
 async def test_without_them_a_restart_begins_anew_except_in_named_threads(tmp_path: Path) -> None:
-    thread = {"session": ChannelSession(key="thread-1")}
-    assert [await remembered(tmp_path, {}), await remembered(tmp_path, {})] == ["(hi)", "(hi)"]
-    assert await remembered(tmp_path, {}, **thread) == "(hi)"
-    assert await remembered(tmp_path, {}, **thread) == "(hi (hi) hi)"
+    thread, without = {"session": ChannelSession(key="thread-1")}, {"snapshot_sessions": False}
+    assert [await remembered(tmp_path, without), await remembered(tmp_path, without)] == ["(hi)", "(hi)"]
+    assert await remembered(tmp_path, without, **thread) == "(hi)"
+    assert await remembered(tmp_path, without, **thread) == "(hi (hi) hi)"
 
 
 @pytest.mark.requirement("crash.memory")
