@@ -137,6 +137,13 @@ def test_the_runtime_mode_is_found_out_from_the_environment(variable: str, mode:
     assert detect_runtime_mode(None, {variable: ""})[0] == "long_running"
 
 
+@pytest.mark.anyio
+async def test_the_mode_and_its_reason_are_logged_at_the_start(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    async with make(runtime_mode="long_running"):
+        assert "Started (long_running: configured)" in caplog.messages
+
+
 def test_an_unknown_runtime_mode_is_refused(make: Make) -> None:
     with pytest.raises(ValueError, match="long_running, ephemeral"):
         make(runtime_mode="forever")

@@ -151,7 +151,11 @@ class Lifecycle:
         logger.info(
             "Started (%s)",
             parts.mode,
-            extra={"runtime_mode": parts.mode, "turns_taken_up": taken_up, "deliveries_resumed": resumed},
+            extra={
+                "runtime_mode": parts.mode.partition(":")[0],
+                "turns_taken_up": taken_up,
+                "deliveries_resumed": resumed,
+            },
         )
         if parts.open_doors:
             logger.info("No allowlist, so everyone the channel lets in may speak: %s", ", ".join(parts.open_doors))
