@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import email.utils
+import json
 import time
 
 import jwt
@@ -13,8 +14,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from agent_framework_hosting import ChannelConfigurationError, ChannelIdentity, ResponseTarget
-from agent_framework_hosting.testing import EchoAgent
+from agent_framework_hosting import AgentFrameworkHost, ChannelConfigurationError, ChannelIdentity, ResponseTarget
+from agent_framework_hosting.testing import EchoAgent, call
 from host_channel_teams import TeamsChannel
 from host_channel_teams.client import retry_after_seconds
 from host_channel_teams.testing import Fault
@@ -237,3 +238,36 @@ async def test_check_says_what_does_not_work_and_nothing_secret(microsoft) -> No
     assert "HTTP 401, invalid_client" in faults[0]
     assert "signing keys" in faults[1]
     assert "wrong-one" not in str(faults)
+
+
+@pytest.mark.anyio
+async def test_a_file_and_the_environment_configure_it(microsoft, ada, chat, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("TEAMS_SECRET", microsoft.options["client_secret"])
+    monkeypatch.setenv("AGENT_HOST_TEAMS_ALLOWED_SERVICE_HOSTS", f"other.example,{microsoft.host}")
+    table = {**microsoft.options, "client_secret": "env:TEAMS_SECRET", "tenants": [TENANT]}
+    del table["allowed_service_hosts"]
+    file = tmp_path / "host.toml"
+    lines = [f"{name} = {json.dumps(value)}" for name, value in table.items()]
+    file.write_text("\n".join(["[channels.teams]", *lines, ""]))
+    host = AgentFrameworkHost(EchoAgent(), channels=["teams"], config=file)
+    async with host, asyncio.timeout(10):
+        sent = microsoft.write.message("hello", ada, chat)
+        answer = await call(host.app, "POST", "/api/messages", json_body=sent, headers=microsoft.headers())
+        (reply,) = await microsoft.connector.wait_for_messages(1)
+    assert (answer.status, reply.text) == (200, "1: hello")
+
+
+@pytest.mark.anyio
+async def test_no_secret_reaches_a_log_or_a_file(run, ada, chat, group, microsoft, tmp_path, caplog) -> None:
+    caplog.set_level("DEBUG", logger="host_channel_teams")
+    caplog.set_level("DEBUG", logger="agent_framework_hosting")
+    microsoft.connector.faults.append(Fault("message", 401, times=2))
+    async with run(state_dir=tmp_path) as bot, asyncio.timeout(20):
+        await bot.send(microsoft.write.message("hello", ada, chat))
+        await bot.send(microsoft.write.message("hello", ada, group), {"authorization": "Bearer a.b.c"})
+        await microsoft.connector.wait_for_messages(1)
+    kept = b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
+    told = str([record.__dict__ for record in caplog.records])
+    for secret in (microsoft.options["client_secret"], *microsoft.desk.issued):
+        assert secret not in told
+        assert secret.encode() not in kept

@@ -33,7 +33,7 @@ class TeamsOptions(BaseModel):
     """A file with a token of a federated identity, read anew for every token."""
     multi_tenant: bool = False
     """The bot is registered as multi-tenant."""
-    tenants: Sequence[str] = ()
+    tenants: list[str] = []
     """Further tenants whose people may talk to the bot."""
     cloud: CloudName = "public"
     """The Microsoft cloud the bot lives in."""
@@ -45,9 +45,9 @@ class TeamsOptions(BaseModel):
     """The service that keeps signed-in users' tokens, instead of the cloud's."""
     service_url: str | None = None
     """The connector used for people no message ever came from, instead of the cloud's."""
-    allowed_service_hosts: Sequence[str] = ()
+    allowed_service_hosts: list[str] = []
     """Further connector hosts: ``host`` or ``host:port``. Plain http only for a loopback host listed here."""
-    allowed_file_hosts: Sequence[str] = ()
+    allowed_file_hosts: list[str] = []
     """Further hosts that files may come from and go to: ``host``, ``host:port`` or ``*.domain``."""
     max_file_bytes: Annotated[int, Field(ge=1)] = 10 * 1024 * 1024
     """The largest file taken in or sent."""
@@ -81,11 +81,11 @@ class TeamsOptions(BaseModel):
         """Take a text with commas, as an environment variable holds it."""
         if isinstance(value, str):
             return [part.strip() for part in value.split(",") if part.strip()]
-        return tuple(cast("Sequence[object]", value)) if isinstance(value, (list, tuple, set, frozenset)) else value
+        return list(cast("Sequence[object]", value)) if isinstance(value, (tuple, set, frozenset)) else value
 
     @field_validator("allowed_service_hosts", "allowed_file_hosts")
     @classmethod
-    def _check_hosts(cls, value: Sequence[str]) -> Sequence[str]:
+    def _check_hosts(cls, value: list[str]) -> list[str]:
         for host in value:
             if "/" in host or "@" in host or host in ("*", "*."):
                 raise ValueError("holds a host, or host and port, such as bots.example or 127.0.0.1:3979; no address")

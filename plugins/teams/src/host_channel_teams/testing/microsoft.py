@@ -165,8 +165,11 @@ class FakeMicrosoft:
         self.connector.rooms.add(room.id)
         seen, read = len(self.connector.posts), len(self.connector.messages)
         activity = self.write.message(http.query_params.get("text", "hello"), People("You", TENANT, "local"), room)
-        async with httpx2.AsyncClient(trust_env=False) as client:
-            answer = await client.post(to, json=activity, headers=self.headers())
+        try:
+            async with httpx2.AsyncClient(trust_env=False) as client:
+                answer = await client.post(to, json=activity, headers=self.headers())
+        except httpx2.ConnectError:
+            return JSONResponse({"error": f"Nobody listens at {to}; start the host, or say where: &to=ADDRESS"}, 502)
         if answer.status_code == 200:
             await self.connector.wait_for_messages(read + 1)
         posted = [post.body for post in self.connector.posts[seen:]]
