@@ -235,11 +235,26 @@ OPERATOR = {
     "operator.contents": "Contents of messages are printed by deliveries show and by nothing else.",
 }
 
+TEAMS = {
+    "teams.tokens": "Every token that is not Microsoft's, for this bot, Teams, connector and tenant is refused, and nothing is posted anywhere.",
+    "teams.keys": "Unknown keys are fetched anew at a limited rate, slow ones stall nobody, and an outage is 503.",
+    "teams.ack": "An activity is stored, then acknowledged while its turn still runs; the same one is answered once, across restarts.",
+    "teams.conversations": "Personal chats, group chats and threads of channels remember apart, and are answered where they are.",
+    "teams.streaming": "A stream keeps Teams' shape and pace, and whatever ends it, one whole answer follows.",
+    "teams.outbound": "What Teams did not take is sent again, what may have arrived is not, and a closed conversation is left alone.",
+    "teams.push": "A person never spoken to gets a conversation of their own.",
+    "teams.cards": "A decision on a card counts once, of who was asked, and replaces the card.",
+    "teams.files": "Files come from and go to trusted places only, never with the bot's token where it does not belong.",
+    "teams.sign-in": "A sign-in is exchanged once for all clients, and 412 when it fails.",
+    "teams.lifecycle": "Newcomers are welcomed once, and unknown activities are acknowledged.",
+    "teams.kill": "A process killed between the 200 and the answer loses nothing and says nothing twice.",
+}
+
 REQUIREMENTS: dict[str, str] = {
     key: text
     for chapter in (
         *(WORKSPACE, HOOKS, DISCOVERY, CONFIGURATION, TURN, SESSIONS, AGENTS, APP, RESPONSES, COMMAND_LINE, AUTHORS),
-        *(ACCESS, PEOPLE, WORKFLOWS, CLIENTS, STATE, DELIVERIES, DURABILITY, OPERATOR),
+        *(ACCESS, PEOPLE, WORKFLOWS, CLIENTS, STATE, DELIVERIES, DURABILITY, OPERATOR, TEAMS),
     )
     for key, text in chapter.items()
 }

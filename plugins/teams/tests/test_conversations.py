@@ -39,6 +39,7 @@ async def test_a_personal_message_is_answered_at_the_connector(run, ada, chat) -
     assert reply.body["textFormat"] == "markdown"
 
 
+@pytest.mark.requirement("teams.ack")
 @pytest.mark.anyio
 async def test_the_200_does_not_wait_for_the_turn(run, ada, chat) -> None:
     pause = Held()
@@ -89,6 +90,7 @@ async def test_a_duplicate_is_known_after_a_restart(run, ada, chat, tmp_path) ->
     assert len(bot.microsoft.connector.messages) == 1
 
 
+@pytest.mark.requirement("teams.conversations")
 @pytest.mark.anyio
 async def test_people_and_rooms_remember_apart(run, ada, bob, chat, group, thread) -> None:
     """Private stays private; in a group and in each thread everybody has a conversation of their own."""

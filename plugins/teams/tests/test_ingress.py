@@ -157,6 +157,7 @@ BAD = {
 }
 
 
+@pytest.mark.requirement("teams.tokens")
 @pytest.mark.anyio
 @pytest.mark.parametrize("forge", BAD.values(), ids=BAD.keys())
 async def test_is_refused_and_nothing_is_posted_anywhere(run, ada, chat, forge: Forge) -> None:
@@ -241,6 +242,7 @@ async def test_an_unknown_kid_fetches_the_keys_once_and_a_rotated_key_is_found(r
         assert microsoft.keys_hits == 2
 
 
+@pytest.mark.requirement("teams.keys")
 @pytest.mark.anyio
 async def test_an_outage_is_503_without_keys_and_nothing_with_them(run, ada, chat, microsoft) -> None:
     microsoft.keys_status = 500

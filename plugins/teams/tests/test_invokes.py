@@ -94,6 +94,7 @@ async def test_a_decision_replaces_the_card_and_the_agent_goes_on(run, ada, chat
     assert posts[-1].text == f'{outcome}: {{"amount": 7}}'
 
 
+@pytest.mark.requirement("teams.cards")
 @pytest.mark.anyio
 async def test_a_decision_counts_once_and_only_of_who_was_asked(run, ada, bob, chat, group, microsoft) -> None:
     agent = Asking()
@@ -277,6 +278,7 @@ def offer(exchange: str = "e1", connection: str = "graph") -> dict[str, object]:
     return {"id": exchange, "connectionName": connection, "token": "user-assertion"}
 
 
+@pytest.mark.requirement("teams.sign-in")
 @pytest.mark.anyio
 async def test_a_sign_in_is_exchanged_once_for_all_clients(run, ada, chat, microsoft) -> None:
     async with run(oauth_connection="graph") as bot:

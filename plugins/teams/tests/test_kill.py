@@ -72,6 +72,7 @@ def living(microsoft, tmp_path):
     return life
 
 
+@pytest.mark.requirement("teams.kill")
 @pytest.mark.anyio
 async def test_killed_inside_a_turn_it_apologises_and_answers_what_waited(living, ada, chat, microsoft) -> None:
     async with living("hold", streaming=False) as host, asyncio.timeout(40):

@@ -22,6 +22,7 @@ def installed(microsoft, ada, chat, action: str = "add") -> dict[str, object]:
     return microsoft.write.activity("installationUpdate", ada, chat, action=action)
 
 
+@pytest.mark.requirement("teams.lifecycle")
 @pytest.mark.anyio
 async def test_a_newcomer_is_welcomed_once_whatever_teams_sends(run, ada, chat, microsoft, tmp_path) -> None:
     for _ in range(2):

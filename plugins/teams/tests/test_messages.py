@@ -146,6 +146,7 @@ async def test_a_picture_on_the_connector_is_fetched_with_the_token(run, ada, ch
     assert authorization == f"Bearer {microsoft.desk.issued[0]}"
 
 
+@pytest.mark.requirement("teams.files")
 @pytest.mark.anyio
 @pytest.mark.parametrize(
     "url",

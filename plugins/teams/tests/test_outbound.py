@@ -43,6 +43,7 @@ def test_retry_after_is_seconds_or_a_date() -> None:
     assert retry_after_seconds("inf", now) == 3600
 
 
+@pytest.mark.requirement("teams.outbound")
 @pytest.mark.anyio
 @pytest.mark.parametrize("status", [408, 500, 502, 503, 504])
 async def test_what_may_have_arrived_is_not_sent_again(run, ada, group, microsoft, status: int) -> None:
@@ -175,6 +176,7 @@ async def test_a_certificate_or_a_federated_token_proves_who_the_bot_is(run, ada
     assert by_file["client_assertion"] == "federated"
 
 
+@pytest.mark.requirement("teams.push")
 @pytest.mark.anyio
 async def test_a_person_never_spoken_to_gets_a_conversation_of_their_own(run, bob, microsoft) -> None:
     async with run() as bot, asyncio.timeout(10):

@@ -94,6 +94,7 @@ REFUSALS = {
 }
 
 
+@pytest.mark.requirement("teams.streaming")
 @pytest.mark.anyio
 @pytest.mark.parametrize("text", REFUSALS.values(), ids=REFUSALS.keys())
 @pytest.mark.parametrize("on", ["frame", "final"])
