@@ -26,7 +26,14 @@ def sentence(error: Exception, directory: Path) -> str:
         return f"Another program keeps the state database in {directory} locked; close it."
     if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
         return f"The state database in {directory} is damaged; stop the host and restore it from a backup."
-    return f"The state directory {directory} cannot be used ({type(error).__name__}: {error}); check the disk."
+    return f"The state directory {directory} cannot be used ({_name(error)}); check the disk."
+
+
+def _name(error: Exception) -> str:
+    """Name an error without its text: readiness shows these sentences to whoever asks."""
+    known = errno.errorcode.get(error.errno or 0) if isinstance(error, OSError) else None
+    name: str = known or getattr(error, "sqlite_errorname", "") or type(error).__name__
+    return name
 
 
 def _code(error: Exception) -> int:
