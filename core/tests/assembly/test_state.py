@@ -137,6 +137,12 @@ def test_the_runtime_mode_is_found_out_from_the_environment(variable: str, mode:
     assert detect_runtime_mode(None, {variable: ""})[0] == "long_running"
 
 
+@pytest.mark.parametrize("wrong", [5, ["state"], {"runner": 5}])
+def test_what_is_no_path_is_refused(make: Make, wrong: object) -> None:
+    with pytest.raises(TypeError, match="PathLike"):
+        make(state_dir=wrong)
+
+
 @pytest.mark.anyio
 async def test_the_mode_and_its_reason_are_logged_at_the_start(make: Make, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")

@@ -17,7 +17,8 @@ _EPHEMERAL_HINTS = ("FOUNDRY_HOSTING_ENVIRONMENT", "AZURE_FUNCTIONS_ENVIRONMENT"
 def resolve_state_paths(state_dir: str | os.PathLike[str] | Mapping[str, object] | None) -> HostStatePaths:
     """Return the directory of each kind of state; what is missing stays in memory.
 
-    One path means ``<root>/{runner,sessions,checkpoints,links}``. Raises ``ValueError`` for an unknown component.
+    One path means ``<root>/{runner,sessions,checkpoints,links}``. Raises ``ValueError`` for an unknown component
+    and ``TypeError`` for what is no path.
     """
     if state_dir is None:
         return {}
@@ -27,7 +28,8 @@ def resolve_state_paths(state_dir: str | os.PathLike[str] | Mapping[str, object]
             raise ValueError(
                 f"state_dir has unknown component {unknown[0]!r}; the components are {', '.join(COMPONENTS)}."
             )
-        return cast("HostStatePaths", {name: str(path) for name, path in state_dir.items() if path is not None})
+        given = {name: cast("str | os.PathLike[str]", path) for name, path in state_dir.items() if path is not None}
+        return cast("HostStatePaths", {name: os.fspath(path) for name, path in given.items()})
     root = Path(state_dir)
     return cast("HostStatePaths", {name: str(root / name) for name in COMPONENTS})
 
