@@ -9,8 +9,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent_framework_hosting import ChannelIdentity, ResponseTarget
+from agent_framework_hosting.state.memory import MemoryStore
+from agent_framework_hosting.state.namespace import StoreNamespace
 from agent_framework_hosting.testing import EchoAgent
+from host_channel_teams import TeamsChannel
+from host_channel_teams.feedback import FeedbackBook, from_reaction
+from host_channel_teams.forgetting import TABLES
 from host_channel_teams.parsing import BadActivity, parse
+from host_channel_teams.pending import PendingBook
+from host_channel_teams.references import ReferenceBook
+from host_channel_teams.testing import Room
 from host_channel_teams.testing.microsoft import TENANT
 
 
@@ -66,6 +74,23 @@ async def test_an_uninstalled_bot_is_silent_until_it_is_installed_again(run, ada
         await bot.host.deliver("three", person)
         await microsoft.connector.wait_for_messages(2)
     assert [(post.room, post.text) for post in microsoft.connector.messages] == [(chat.id, "one"), (chat.id, "three")]
+
+
+@pytest.mark.anyio
+async def test_a_forgotten_person_is_in_no_table(run, ada, bob, chat, microsoft) -> None:
+    microsoft.connector.rooms.add("a:bob")
+    store = StoreNamespace(MemoryStore(), "teams")
+    book, pending, feedback = ReferenceBook(store), PendingBook(store, 3600), FeedbackBook(store, None)
+    for who, room in ((ada, chat), (bob, Room("a:bob", "personal", TENANT))):
+        activity = parse(microsoft.write.activity("messageReaction", who, room, reactionsAdded=[{"type": "like"}]))
+        await book.remember(activity.reference)
+        await pending.offer("question", {"text": "?"}, activity.reference)
+        await feedback.take(from_reaction(activity))
+        await book.retire(activity.reference, "gone")
+    await TeamsChannel(**microsoft.options).forget([ChannelIdentity("teams", f"{TENANT}/{ada.aad_id}")], store)
+    kept = [f"{key} {text}" for table in TABLES for key, text in await store.scan(table)]
+    assert not [row for row in kept if ada.aad_id in row or ada.account in row or chat.id in row]
+    assert len([row for row in kept if bob.aad_id in row or "a:bob" in row]) == len(kept) == 5
 
 
 @pytest.mark.anyio

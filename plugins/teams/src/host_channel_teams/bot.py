@@ -177,6 +177,11 @@ class Bot:
         """Return the token of a signed-in user."""
         return await self._sign_in.token_of(await self._people.reference_of(identity))
 
+    def forget(self) -> None:
+        """Let go of what is remembered of conversations besides the store."""
+        self._book.clear()
+        self._people.clear()
+
     async def question(self, question: Question, to: Reference) -> Mapping[str, object]:
         """Keep a question and return its card."""
         return await self._approvals.ask(question, to)

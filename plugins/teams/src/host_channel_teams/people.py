@@ -36,6 +36,11 @@ class People:
         async with self._lock(f"{tenant}/{aad_id}"):
             return await self._book.of_person(tenant, aad_id) or await self._open(tenant, aad_id)
 
+    def clear(self) -> None:
+        """Remember nobody who is not being looked up right now."""
+        for person in [person for person, lock in self._locks.items() if not lock.locked()]:
+            del self._locks[person]
+
     async def _open(self, tenant: str, aad_id: str) -> Reference:
         service_url = await self._book.service_url_of(tenant) or self._options.first_service_url
         bot_id = f"28:{self._options.app_id}"

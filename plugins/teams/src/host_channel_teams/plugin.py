@@ -18,9 +18,11 @@ from agent_framework_hosting import (
     LiveReply,
     hookimpl,
 )
+from agent_framework_hosting.ports import Store
 
 from .config import TeamsKeywords, TeamsOptions
 from .connections import Connections
+from .forgetting import forget_people
 from .pace import Clock, RealClock
 
 if TYPE_CHECKING:
@@ -97,6 +99,12 @@ class TeamsChannel(Channel):
     async def reconcile(self, record: Mapping[str, object]) -> Literal["sent", "not_sent"] | None:
         """Say whether a send that was cut off had not begun; one that had may have arrived."""
         return await self._running.reconcile(record)
+
+    async def forget(self, identities: Sequence[ChannelIdentity], store: Store) -> None:
+        """Remove every record that names these people."""
+        await forget_people(identities, store)
+        if self._bot is not None:
+            self._bot.forget()
 
     async def check(self) -> Sequence[str]:
         """Say whether the bot gets a token and can check Microsoft's."""

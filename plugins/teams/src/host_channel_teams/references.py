@@ -88,6 +88,10 @@ class ReferenceBook:
         if len(self._known) > MOST_REMEMBERED:
             self._known.popitem(last=False)
 
+    def clear(self) -> None:
+        """Remember nothing that is not in the store."""
+        self._known.clear()
+
     async def retire(self, reference: Reference, why: str) -> None:
         """Close a conversation until somebody writes there, or installs the bot, again."""
         self._known.pop(reference.room, None)
