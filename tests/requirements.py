@@ -250,11 +250,15 @@ TEAMS = {
     "teams.kill": "A process killed between the 200 and the answer loses nothing and says nothing twice.",
 }
 
+TELEGRAM = {
+    "telegram.forget": "Forgetting a person leaves no record of the channel that names them, and nothing in its memory.",
+}
+
 REQUIREMENTS: dict[str, str] = {
     key: text
     for chapter in (
         *(WORKSPACE, HOOKS, DISCOVERY, CONFIGURATION, TURN, SESSIONS, AGENTS, APP, RESPONSES, COMMAND_LINE, AUTHORS),
-        *(ACCESS, PEOPLE, WORKFLOWS, CLIENTS, STATE, DELIVERIES, DURABILITY, OPERATOR, TEAMS),
+        *(ACCESS, PEOPLE, WORKFLOWS, CLIENTS, STATE, DELIVERIES, DURABILITY, OPERATOR, TEAMS, TELEGRAM),
     )
     for key, text in chapter.items()
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from agent_framework_hosting.ports import Delete, Put, Store
@@ -67,6 +68,14 @@ class Chats:
         if chat_id in self._dead:
             self._dead.discard(chat_id)
             await self._store.commit([Delete(DEAD, str(chat_id))])
+
+    def forget(self, people: Collection[str]) -> None:
+        """Drop from memory what is known of these chats."""
+        chats = {int(each) for each in people if each.removeprefix("-").isdecimal()}
+        self._dead -= chats
+        for known in (self._new, self._first):
+            for one in [each for each, other in known.items() if chats & {each, other}]:
+                del known[one]
 
     def _note_move(self, old: int, new: int) -> None:
         first = self._first.get(old, old)

@@ -216,6 +216,15 @@ def _speaker(message: Json) -> tuple[str, str] | Ignored:
     return str(person_id), name or text(person, "username")
 
 
+def actor_of(update: Json) -> str | None:
+    """Return the id of who speaks or presses in an update, if anybody."""
+    person = part(part(update, "callback_query"), "from")
+    if (presser := number(person, "id")) is not None:
+        return str(presser)
+    speaker = _speaker(part(update, "message"))
+    return None if isinstance(speaker, Ignored) else speaker[0]
+
+
 def _press(update_id: int, query: Json) -> Parsed:
     message, sender = part(query, "message"), number(part(query, "from"), "id")
     place, message_id = place_in(message), number(message, "message_id")

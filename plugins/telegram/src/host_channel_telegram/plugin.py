@@ -22,11 +22,12 @@ from agent_framework_hosting import (
     apply_run_hook,
     hookimpl,
 )
-from agent_framework_hosting.ports import Target
+from agent_framework_hosting.ports import Store, Target
 
 from .answers import AnswerCodec
 from .client import Bot
 from .config import TelegramKeywords, TelegramOptions
+from .forgetting import forget
 from .health import examine
 from .media import merged
 from .reading import number, part, text
@@ -119,6 +120,13 @@ class TelegramChannel(Channel):
     async def reconcile(self, record: Mapping[str, object]) -> Literal["sent", "not_sent"] | None:
         """Say what became of an answer whose sending was cut off."""
         return await self._wired.deliveries.reconcile(record)
+
+    async def forget(self, identities: Sequence[ChannelIdentity], store: Store) -> None:
+        """Remove what this channel keeps of people: questions, unreachable chats, unfinished answers and commands."""
+        people = {identity.native_id for identity in identities}
+        if self._wiring is not None:
+            self._wiring.forget(people)
+        await forget(people, store)
 
     async def check(self) -> Sequence[str]:
         """Return what is wrong: with the running bot, or with what it would meet at start."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping
 
@@ -10,10 +11,12 @@ import msgspec
 from agent_framework_hosting.ports import Delete, Put, Store
 
 from .places import Place
+from .reading import as_object, text
 
 SENDING = "sending"
 LIVE = "live"
 KEPT_SECONDS = 3 * 86_400.0
+_NOTICE = "notice "
 
 
 class Steps(msgspec.Struct, omit_defaults=True):
@@ -101,6 +104,22 @@ def _address(place: Place, native_id: str) -> str:
     return f"{place.conversation} {native_id}"
 
 
+def native_id_in_address(key: str) -> str:
+    """Return whose live message a key is of."""
+    return key.partition(" ")[2]
+
+
 def fallback_key(destination: Mapping[str, object], said: str) -> str:
     """Return the key of a notice, which the host stores without one."""
-    return "notice " + str(msgspec.json.encode([destination, said], order="sorted"), "utf-8")[:4000]
+    return _NOTICE + str(msgspec.json.encode([destination, said], order="sorted"), "utf-8")[:4000]
+
+
+def native_id_in_notice(key: str) -> str | None:
+    """Return whom a notice is for by its key; None for the key of an answer."""
+    if not key.startswith(_NOTICE):
+        return None
+    try:
+        destination, _ = json.JSONDecoder().raw_decode(key, len(_NOTICE) + 1)
+    except ValueError:  # an address so long that the key was cut in it
+        return None
+    return text(as_object(destination), "native_id")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import weakref
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from starlette.routing import BaseRoute
@@ -112,6 +113,11 @@ class Wiring:
         for reply in list(self._replies):
             await reply.close()
         await self._bot.close()
+
+    def forget(self, people: Collection[str]) -> None:
+        """Drop from memory what is known of these people."""
+        self._chats.forget(people)
+        self._updates.forget(people)
 
     async def with_files(self, request: ChannelRequest) -> ChannelRequest:
         """Return a request with its files; the sender hears about each that was left out."""
