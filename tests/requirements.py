@@ -214,7 +214,7 @@ DURABILITY = {
     "crash.hostile": "A state directory full of hostile files, rows and records runs no code; the host starts and names what it set aside.",
     "crash.owner": "A second host on one state directory is refused with the first one's pid, until that one is killed.",
     "crash.full-disk": "A disk that takes nothing is a clear refusal and turns readiness red; no accepted turn is lost, and it passes by itself.",
-    "crash.memory": "Session snapshots where asked for, named threads always, and people's addresses survive a restart.",
+    "crash.memory": "Sessions unless snapshots are declined, named threads always, and people's addresses survive a restart.",
     "crash.many": "Thousands of pending deliveries go out after a restart in order, a bounded number at a time.",
     "background.states": "A background run's token is opaque and says queued, running, completed with the answer, or failed with a safe text.",
     "background.delivery": "A background run's answer also goes to its response target.",
