@@ -31,7 +31,7 @@ class Agent:
         print("ran", said, flush=True)  # noqa: T201 - what the test reads
         yield self._update({"hang": "Half of an answer, and", "long": LONG}.get(said.split()[0], f"you said {said}"))
         if said.startswith("hang"):
-            await asyncio.sleep(1.2)  # until the first preview is out
+            await asyncio.to_thread(sys.stdin.readline)  # until the test has seen the first preview
             yield self._update(" some more")
             await asyncio.Event().wait()
 

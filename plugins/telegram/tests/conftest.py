@@ -19,12 +19,12 @@ from host_channel_telegram import TelegramChannel
 from host_channel_telegram.testing import FakeBotApi
 
 SECRET = "a-webhook-secret"
-Step = "str | Content | Exception | asyncio.Event | float"
 
 
 @dataclass
 class Talker:
-    """Answers with what the script returns for a message: pieces of text, contents, events to wait for, errors."""
+    """Answers with what the script returns for a message: pieces of text, contents, errors, and what to wait for:
+    an event, or what a function returns."""
 
     script: Callable[[str, int], Sequence[object]] = lambda text, turn: [f"{turn}: {text}"]
     id: str = "talker"
@@ -54,8 +54,8 @@ class Talker:
                 raise step
             if isinstance(step, asyncio.Event):
                 await step.wait()
-            elif isinstance(step, float):
-                await asyncio.sleep(step)
+            elif callable(step):
+                await step()
             else:
                 content = Content.from_text(step) if isinstance(step, str) else step
                 yield AgentResponseUpdate(contents=[content], role="assistant", message_id=f"m{turn}")
@@ -120,7 +120,7 @@ async def _connected(api: FakeBotApi, transport: str, task: asyncio.Task[None]) 
     connected = asyncio.create_task(
         api.until(lambda: bool(api.calls("getUpdates" if transport == "polling" else "setWebhook")))
     )
-    await asyncio.wait({connected, task}, return_when=asyncio.FIRST_COMPLETED, timeout=10)
+    await asyncio.wait({connected, task}, return_when=asyncio.FIRST_COMPLETED, timeout=60)
     connected.cancel()
 
 
@@ -139,16 +139,29 @@ async def api(anyio_backend: str) -> AsyncIterator[FakeBotApi]:
 
 
 @pytest.fixture
+def idle() -> Callable[[Hosted], Awaitable[None]]:
+    """Wait until a host has nothing to deliver."""
+
+    async def wait(hosted: Hosted) -> None:
+        counts = hosted.host.durable_task_runner.counts
+        async with asyncio.timeout(60):
+            while any(counts().get(status) for status in ("scheduled", "running", "pending")):
+                await hosted.get("/readiness")
+
+    return wait
+
+
+@pytest.fixture
 def talker() -> type[Talker]:
     return Talker
 
 
 @pytest.fixture
 def soon() -> Callable[[Awaitable[object]], Awaitable[object]]:
-    """Wait for something that must come within ten seconds."""
+    """Wait for something that must come, however busy the machine is."""
 
     async def wait(work: Awaitable[object]) -> object:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             return await work
 
     return wait

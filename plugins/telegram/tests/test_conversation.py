@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import asyncio
 
 import pytest
 
@@ -116,9 +116,8 @@ async def test_an_error_of_the_agent_is_told_and_leaks_nothing(api, talker, serv
 
 
 async def test_stopping_during_a_held_poll_is_quick(api, talker, serving, transport) -> None:
-    async with serving(api, talker(), transport=transport):
-        begun = time.monotonic()
-    assert time.monotonic() - begun < 2.0
+    async with asyncio.timeout(25), serving(api, talker(), transport=transport, poll_seconds=50):
+        pass
     assert api.world.webhook.url == ""
 
 

@@ -46,7 +46,7 @@ async def kept_in(state):
 
 
 @pytest.mark.requirement("telegram.forget")
-async def test_a_stopped_host_forgets_a_person_in_every_table(api, talker, serving, soon, tmp_path) -> None:
+async def test_a_stopped_host_forgets_a_person_in_every_table(api, talker, serving, soon, idle, tmp_path) -> None:
     state = tmp_path / "state"
 
     async def never(_: object) -> None:
@@ -79,13 +79,8 @@ async def test_a_stopped_host_forgets_a_person_in_every_table(api, talker, servi
         assert await store.scan("approvals") == of_bob
 
 
-async def idle(hosted) -> None:
-    while any(hosted.host.durable_task_runner.counts().get(status) for status in ("scheduled", "running", "pending")):
-        await hosted.get("/readiness")
-
-
 @pytest.mark.requirement("telegram.forget")
-async def test_a_running_bot_forgets_what_it_remembers(api, talker, serving, soon) -> None:
+async def test_a_running_bot_forgets_what_it_remembers(api, talker, serving, soon, idle) -> None:
     agent = talker()
     async with serving(api, agent, group_context=5) as hosted:
         hosted.channel.accept_in_group = "mentions"

@@ -37,7 +37,11 @@ class Bot:
         arguments = [self.api.url, self.api.token, self.state, self.transport, str(self.port), self.streaming]
         with self.output.open("ab") as output:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, str(Path(__file__).with_name("bot_process.py")), *arguments, stdout=output
+                sys.executable,
+                str(Path(__file__).with_name("bot_process.py")),
+                *arguments,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=output,
             )
         try:
             yield process
@@ -105,9 +109,11 @@ async def test_killed_once_a_message_is_stored(api, bot, soon) -> None:
 
 async def test_killed_while_the_agent_runs(api, bot, soon) -> None:
     bot.streaming = "edit"
-    async with bot.life():
+    async with bot.life() as process:
         await soon(connected(api, bot))
         await api.people.say("hang on")
+        await soon(api.until(lambda: api.texts(42) == ["Half of an answer, and"]))
+        process.stdin.write(b"go on\n")
         await soon(api.until(lambda: api.texts(42) == ["Half of an answer, and some more"]))
     async with bot.life():
         await soon(api.until(lambda: "I was interrupted" in "".join(api.texts(42))))
@@ -144,7 +150,7 @@ async def test_killed_once_everything_was_sent(api, bot, soon) -> None:
 
 
 async def test_killed_between_a_send_and_its_receipt(api, bot, soon) -> None:
-    api.fail("sendMessage", Fault("slow_answer", seconds=30.0))
+    api.fail("sendMessage", Fault("slow_answer", seconds=120.0))
     async with bot.life():
         await soon(connected(api, bot))
         await api.people.say("long")
@@ -159,7 +165,7 @@ async def test_killed_between_a_send_and_its_receipt(api, bot, soon) -> None:
 
 async def test_killed_between_preview_and_answer(api, bot, soon) -> None:
     bot.streaming = "edit"
-    api.fail("editMessageText", Fault("slow", seconds=30.0))
+    api.fail("editMessageText", Fault("slow", seconds=120.0))
     async with bot.life():
         await soon(connected(api, bot))
         await api.people.say("long")

@@ -11,25 +11,47 @@ from host_channel_telegram.testing import Fault
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_growing_answer_is_one_message_at_telegrams_pace(api, talker, serving, soon) -> None:
-    pieces = [f"word{number} " for number in range(120)]
-    script = [step for piece in pieces for step in (piece, 0.04)]
+WORDS = [f"word{number} " for number in range(40)]
+ALL = "".join(WORDS).strip()
+
+
+@pytest.fixture
+def once(api, soon):
+    """Make a step of a script: wait until something holds at the Bot API."""
+
+    def step(condition):
+        return lambda: soon(api.until(condition))
+
+    return step
+
+
+async def test_a_growing_answer_is_one_message_at_telegrams_pace(api, talker, serving, soon, once) -> None:
+    def shown(number: int):
+        return once(lambda: any(WORDS[number].strip() in text for text in api.texts(42)))
+
+    script = [*WORDS[:10], shown(9), *WORDS[10:20], shown(19), *WORDS[20:30], shown(29), *WORDS[30:]]
     async with serving(api, talker(lambda *_: script)):
         await api.people.say("count")
-        await soon(api.until(lambda: api.texts(42) == ["".join(pieces).strip()]))
+        await soon(api.until(lambda: api.texts(42) == [ALL]))
     assert len(api.shown(42)) == 1
     assert len(api.shown(42)[0].history) >= 4
     assert api.limiter.refusals == 0
     assert len(api.calls("sendMessage")) == 1
 
 
-async def test_a_flood_during_the_preview_costs_frames_and_nothing_else(api, talker, serving, soon) -> None:
-    script = [step for number in range(40) for step in (f"word{number} ", 0.05)]
+async def test_a_flood_during_the_preview_costs_frames_and_nothing_else(api, talker, serving, soon, once) -> None:
+    script = [
+        *[*WORDS[:10], once(lambda: bool(api.calls("sendMessage")))],
+        *[*WORDS[10:20], once(lambda: bool(api.shown(42)))],
+        *[*WORDS[20:25], once(lambda: len(api.calls("editMessageText")) == 1)],
+        *[*WORDS[25:30], once(lambda: len(api.calls("editMessageText")) == 2)],
+        *WORDS[30:],
+    ]
     async with serving(api, talker(lambda *_: script)):
         api.fail("sendMessage", Fault.flood(1))
         api.fail("editMessageText", Fault.flood(2), Fault.flood(1))
         await api.people.say("count")
-        await soon(api.until(lambda: bool(api.texts(42)) and api.texts(42)[0].endswith("word39")))
+        await soon(api.until(lambda: api.texts(42) == [ALL]))
     assert len(api.shown(42)) == 1
 
 
@@ -95,16 +117,19 @@ async def test_an_error_after_some_text_is_told_in_its_place(api, talker, servin
     assert api.texts(42)[0].startswith("The beginning of something\n\nSorry")
 
 
-async def test_drafts_are_used_when_wanted_and_given_up_when_refused(api, talker, serving, soon) -> None:
-    script = [step for number in range(30) for step in (f"word{number} ", 0.08)]
-    async with serving(api, talker(lambda *_: script), streaming="draft"):
-        await api.people.say("count")
-        await soon(api.until(lambda: bool(api.texts(42))))
-        assert api.world.drafts
-        assert api.texts(42)[0].endswith("word29")
+async def test_drafts_are_used_when_wanted_and_given_up_when_refused(api, talker, serving, soon, once) -> None:
+    taken = [*WORDS[:10], once(lambda: bool(api.world.drafts)), *WORDS[10:]]
+    refused = [
+        *[*WORDS[:10], once(lambda: any(call["chat_id"] == 43 for call in api.calls("sendMessageDraft")))],
+        *[*WORDS[10:20], once(lambda: bool(api.shown(43)))],
+        *WORDS[20:],
+    ]
+    async with serving(api, talker(lambda text, _: taken if text == "drafts" else refused), streaming="draft"):
+        await api.people.say("drafts")
+        await soon(api.until(lambda: api.texts(42) == [ALL]))
         api.fail("sendMessageDraft", Fault("refuse", 404, "Not Found: method not found"))
         await api.people.say("count", user=43)
-        await soon(api.until(lambda: bool(api.texts(43)) and api.texts(43)[0].endswith("word29")))
+        await soon(api.until(lambda: api.texts(43) == [ALL]))
     assert len(api.shown(43)[0].history) > 1
 
 
