@@ -103,12 +103,14 @@ class Binder(ContextProvider):
         super().__init__("binder")
         self.bound: list[tuple[object, object]] = []
         self.held = 0
+        self.most_held = 0
         self.free = asyncio.Event()
 
     @contextmanager
     def bind_request_context(self, *, response_id: str, previous_response_id: str | None):
         self.bound.append((response_id, previous_response_id))
         self.held += 1
+        self.most_held = max(self.most_held, self.held)
         self.free.clear()
         try:
             yield

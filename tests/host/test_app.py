@@ -325,6 +325,23 @@ async def test_closing_waits_for_turns_under_way_and_takes_no_new_ones(ask: Ask,
     assert sorted(served.model.finished) == ["here", "later"]
 
 
+@pytest.mark.requirement("app.drain")
+@pytest.mark.parametrize("stream", [False, True])
+async def test_closing_waits_for_a_turn_whose_wire_still_waits(ask: Ask, served, tmp_path, stream: bool) -> None:
+    served.model.holds = {"here"}
+    host = AgentFrameworkHost(served.agent, channels=[EchoChannel()], config={}, state_dir=tmp_path)
+    await host.__aenter__()
+    here = asyncio.create_task(ask(host, "here", stream=stream))
+    await served.model.reached("here")
+    closing = asyncio.create_task(host.close())
+    await asyncio.wait([closing], timeout=0.2)
+    assert not closing.done()
+    await served.model.let_go("here")
+    await closing
+    assert (await here)[0] == 200
+    assert served.model.finished == ["here"]
+
+
 @pytest.mark.requirement("app.without-server")
 async def test_deliveries_go_out_of_a_host_that_was_never_started() -> None:
     inbox = InboxChannel()

@@ -12,6 +12,7 @@ import pytest
 from agent_framework import ContextProvider
 
 from agent_framework_hosting import AgentFrameworkHost, ChannelIdentity, ChannelRequest, Reply, hookimpl, result_text
+from agent_framework_hosting.errors import TurnFailed
 from agent_framework_hosting.testing import EchoAgent, InboxChannel, call
 from host_channel_echo import EchoChannel
 
@@ -111,6 +112,9 @@ ENDS = [
 ]
 
 
+WALKS_AWAY = (drop_unread, drop_half_read, cancel_between_pieces)
+
+
 @pytest.mark.requirement("agents.bindings-stream", "agents.bindings")
 @pytest.mark.parametrize("hooked", [False, True], ids=["plain", "hooked"])
 @pytest.mark.parametrize("event", [None, "e1"], ids=["unjournaled", "journaled"])
@@ -131,9 +135,13 @@ async def test_the_next_turn_runs_however_a_stream_ended(
         who = ChannelIdentity("inbox", "ada")
         asked = ChannelRequest("inbox", "message.create", TEXT, identity=who, stream=True, event_id=event)
 
+        kept: list[Stream] = []
+
         async def consume() -> None:
             reply = await inbox.context.dispatch(asked)
             assert isinstance(reply, Reply)
+            if end not in WALKS_AWAY:
+                kept.append(reply.stream)
             await end(reply.stream)
 
         await consume()
@@ -142,10 +150,12 @@ async def test_the_next_turn_runs_however_a_stream_ended(
         async with asyncio.timeout(5):
             outcome = await inbox.context.dispatch(ChannelRequest("inbox", "message.create", "next", identity=who))
             assert isinstance(outcome, Reply)
+            assert served.binder.most_held <= 1
             assert served.binder.held == 0
             while (turns := (await call(host.app, "GET", "/readiness")).json()["turns"])["open"]:
                 await asyncio.sleep(0)
     assert turns["accepted"] == 2
+    assert len(kept) == (end not in WALKS_AWAY)
     assert served.model.running == []
 
 
@@ -278,3 +288,16 @@ async def test_agents_without_streaming_or_providers_stream_all_the_same(ask) ->
     async with AgentFrameworkHost(EchoAgent(), channels=[EchoChannel()], config={}) as host:
         _, lines = await ask(host, TEXT, stream=True)
     assert lines[-1]["text"] == f"1: {TEXT}"
+
+
+async def test_the_answer_of_a_stream_that_was_closed_early_is_an_error(served) -> None:
+    inbox = InboxChannel()
+    async with AgentFrameworkHost(served.agent, channels=[inbox], config={}):
+        asked = ChannelRequest("inbox", "m", TEXT, identity=ChannelIdentity("inbox", "ada"), stream=True)
+        for pulls in (0, 1):
+            stream = (await inbox.context.dispatch(asked)).stream
+            for _ in range(pulls):
+                await anext(stream)
+            await stream.close()
+            with pytest.raises(TurnFailed, match="before its end"):
+                await stream.get_final_response()

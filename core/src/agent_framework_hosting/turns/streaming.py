@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from agent_framework import AgentResponseUpdate, ResponseStream
@@ -27,64 +27,76 @@ def stream_turn(steps: Steps, turn: Turn) -> HostedStream:
 
     The turn ends when the stream is read to its end, awaited, closed or dropped. A failure is raised as ``TurnFailed``.
     """
-    stream: HostedStream = ResponseStream(_updates(steps, turn, ended := []), finalizer=lambda _: ended[0])
-    dropped = weakref.finalize(stream, _dropped, asyncio.get_running_loop(), steps, turn)
+    reading = _Reading(steps, turn)
+    stream: HostedStream = ResponseStream(reading.updates(), finalizer=lambda _: reading.answer)
+    dropped = weakref.finalize(stream, _dropped, asyncio.get_running_loop(), reading)
     dropped.atexit = False
-    return stream.with_cleanup_hook(lambda: _let_go(steps, turn))
+    return stream.with_cleanup_hook(reading.let_go)  # what is closed unread never gets to its own end
 
 
-async def _updates(
-    steps: Steps, turn: Turn, ended: list[HostedRunResult[TargetResult]]
-) -> AsyncIterator[AgentResponseUpdate]:
-    shaped = steps.parts.plugins.shapes_responses(turn.request.channel)
-    pieces = _shaped(steps, turn, ended) if shaped else _as_it_comes(steps, turn, ended)
-    try:
-        async with aclosing(pieces):  # the run lets go of everything before the lane is left
-            async for update in pieces:
-                yield update
-    except Exception as error:
-        logger.exception("A streamed turn failed", extra={"channel": turn.request.channel, "turn": turn.id})
-        raise TurnFailed(_message(error)) from error
-    finally:
-        await _let_go(steps, turn)
+class _Reading:
+    """One turn while it is read."""
+
+    def __init__(self, steps: Steps, turn: Turn) -> None:
+        self._steps = steps
+        self._turn = turn
+        self._answer: HostedRunResult[TargetResult] | None = None
+        self.begun = False
+
+    @property
+    def answer(self) -> HostedRunResult[TargetResult]:
+        """What the wire may show, once everything was read."""
+        if self._answer is None:
+            raise TurnFailed("The stream was closed before its end.")
+        return self._answer
+
+    async def updates(self) -> AsyncGenerator[AgentResponseUpdate]:
+        self.begun = True
+        turn = self._turn
+        shaped = self._steps.parts.plugins.shapes_responses(turn.request.channel)
+        try:
+            async with aclosing(self._shaped() if shaped else self._as_it_comes()) as pieces:
+                async for update in pieces:
+                    yield update
+        except Exception as error:
+            logger.exception("A streamed turn failed", extra={"channel": turn.request.channel, "turn": turn.id})
+            raise TurnFailed(_message(error)) from error
+        finally:
+            await self.let_go()  # after the run has let go of everything: the next one in the lane must not meet it
+
+    async def _as_it_comes(self) -> AsyncGenerator[AgentResponseUpdate]:
+        steps, turn = self._steps, self._turn
+        async with steps.running(turn) as running:
+            with steps.paced(running) as updates:
+                async for update in updates:
+                    yield update
+            result = await running.get_final_response()
+        await steps.endings.commit(turn, result)
+        self._answer = result
+
+    async def _shaped(self) -> AsyncGenerator[AgentResponseUpdate]:
+        """Hold the answer back until the response hooks have seen all of it: no piece of it goes out unshaped."""
+        steps, turn = self._steps, self._turn
+        result = await steps.execute(turn)
+        await steps.endings.commit(turn, result)
+        shown = await steps.shown(turn, result)
+        for update in updates_of(shown):
+            changed = await transformed(update, steps.transforms(turn))
+            if changed is not None:
+                yield changed
+        self._answer = shown
+
+    async def let_go(self) -> None:
+        """Leave the lane and end what has not ended; calling again does nothing."""
+        self._turn.close()
+        if not self._turn.ended:
+            await to_the_end(self._steps.endings.abandon(self._turn))
 
 
-async def _as_it_comes(
-    steps: Steps, turn: Turn, ended: list[HostedRunResult[TargetResult]]
-) -> AsyncGenerator[AgentResponseUpdate]:
-    async with steps.running(turn) as running:
-        with steps.paced(running) as updates:
-            async for update in updates:
-                yield update
-        result = await running.get_final_response()
-    await steps.endings.commit(turn, result)
-    ended.append(result)
-
-
-async def _shaped(
-    steps: Steps, turn: Turn, ended: list[HostedRunResult[TargetResult]]
-) -> AsyncGenerator[AgentResponseUpdate]:
-    """Hold the answer back until the response hooks have seen all of it: no piece of it goes out unshaped."""
-    result = await steps.execute(turn)
-    await steps.endings.commit(turn, result)
-    shown = await steps.shown(turn, result)
-    for update in updates_of(shown):
-        changed = await transformed(update, steps.transforms(turn))
-        if changed is not None:
-            yield changed
-    ended.append(shown)
-
-
-async def _let_go(steps: Steps, turn: Turn) -> None:
-    turn.close()
-    if not turn.ended:
-        await to_the_end(steps.endings.abandon(turn))
-
-
-def _dropped(loop: asyncio.AbstractEventLoop, steps: Steps, turn: Turn) -> None:
-    """Let go of a turn whose stream nobody holds any more, from whichever thread noticed."""
-    if not loop.is_closed() and not (turn.place.left and turn.ended):
-        loop.call_soon_threadsafe(lambda: loop.create_task(to_the_end(_let_go(steps, turn))))
+def _dropped(loop: asyncio.AbstractEventLoop, reading: _Reading) -> None:
+    """Let go of a turn whose stream was dropped unread, from whichever thread noticed; one half read does it itself."""
+    if not reading.begun and not loop.is_closed():
+        loop.call_soon_threadsafe(lambda: loop.create_task(to_the_end(reading.let_go())))
 
 
 def _message(error: Exception) -> str:
