@@ -34,7 +34,7 @@ class FakeMicrosoft:
     """Serve keys, tokens, a connector and file storage on a free loopback port while it is entered.
 
     ``options`` are what a ``TeamsChannel`` needs to talk to it. Faults: ``keys_status`` and ``token_status`` other
-    than 200, ``keys_gate`` and ``token_gate`` hold an answer until they are set, ``connector.faults``.
+    than 200, ``token_failures`` how many come first, ``keys_gate`` and ``token_gate`` hold an answer until they are set, ``connector.faults``.
     """
 
     def __init__(self, *, now: Callable[[], float] = time.monotonic, port: int = 0) -> None:
@@ -45,6 +45,7 @@ class FakeMicrosoft:
         self.storage = Storage()
         self.metadata_hits = self.keys_hits = self.token_hits = 0
         self.keys_status = self.token_status = 200
+        self.token_failures = 0
         self.keys_gate: asyncio.Event | None = None
         self.token_gate: asyncio.Event | None = None
         self.exchange_status = 200
@@ -149,6 +150,9 @@ class FakeMicrosoft:
     async def _token(self, http: Request) -> Response:
         self.token_hits += 1
         await self._counted()
+        if self.token_failures > 0:
+            self.token_failures -= 1
+            return JSONResponse({"error": "temporarily_unavailable"}, 503)
         if self.token_gate is not None:
             await self.token_gate.wait()
         if self.token_status != 200 or http.path_params["tenant"] != TENANT:
