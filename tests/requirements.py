@@ -251,7 +251,38 @@ TEAMS = {
 }
 
 TELEGRAM = {
+    "telegram.transports": "Polling and webhook behave the same; a second poller is outlived, and a bad token is final and seen in readiness and doctor.",
+    "telegram.webhook-secret": "A webhook call with a wrong secret or none is refused before its body is read.",
+    "telegram.poison": "An update that cannot be read does not stop the bot.",
+    "telegram.once": "A repeated update or command acts once, in whatever order it comes.",
+    "telegram.kill": "After kill -9 at any stage every message that was taken comes to one visible end, and nothing is shown twice.",
+    "telegram.uncertain": "A send of unknown effect is not repeated, an edit is.",
+    "telegram.order": "A chat, and a topic in it, is a conversation of its own with a memory.",
+    "telegram.merge": "Quick successive messages and the parts of an album are one turn.",
+    "telegram.text": "No Markdown answer is refused by Telegram's own parser, and no visible word of it is lost.",
+    "telegram.split": "A long answer is split at Telegram's limits, and no entity, emoji or code block that fits is cut.",
+    "telegram.streaming": "An answer grows in one message at Telegram's pace, and a failing preview never endangers it.",
+    "telegram.drafts": "Drafts are used when wanted, and given up when refused.",
+    "telegram.stop": "A growing answer is stopped by a command or a button.",
+    "telegram.floods": "A flood during a preview or a final answer loses nothing, repeats nothing and delays no other chat.",
+    "telegram.unreachable": "A chat that refuses the bot is left alone until somebody writes there again.",
+    "telegram.moved": "A group that becomes a supergroup takes its conversation along, and a closed topic is answered outside of it.",
+    "telegram.groups": "In a group only what is meant for the bot is answered; what others said is context when wanted, and a refusal goes to the person alone.",
+    "telegram.senders": "Anonymous admins and channels are known by the id of their chat.",
+    "telegram.privacy": "Privacy mode is explained when it keeps messages from the bot that the settings want.",
+    "telegram.catalogue": "The commands are published per scope and language, and not again while they are the same.",
+    "telegram.commands": "The built-in commands work, a linker adds its own, and the developer's pass the same gate and may run the agent.",
+    "telegram.media-in": "Photos, albums, voice and documents reach the agent as bytes; one too large or out of reach is told to both sides.",
+    "telegram.media-out": "Pictures, files and sound of an answer go out in their kind, and albums together.",
+    "telegram.token": "The bot token reaches no log, client, store or agent.",
+    "telegram.approvals": "An approval is asked with buttons, answered once and only by whom it was asked, expires, and outlives a restart.",
+    "telegram.manners": "Typing shows while the agent works, a reaction acknowledges when wanted, and an error is told without its inner text.",
+    "telegram.push": "A push reaches users, chats and topics, silently when wanted, with the message ids as its receipt.",
+    "telegram.config": "Options that cannot work are refused by name, and secrets come from the file's references.",
     "telegram.forget": "Forgetting a person leaves no record of the channel that names them, and nothing in its memory.",
+    "telegram.shutdown": "A stop does not wait for the poll that Telegram holds.",
+    "telegram.fake": "The fake Bot API refuses what Telegram's own parser refuses, and runs alone.",
+    "telegram.crowd": "Hundreds of chats at once are all answered and leave no open turn behind.",
 }
 
 REQUIREMENTS: dict[str, str] = {

@@ -63,6 +63,7 @@ def asked(api, chat: int = 42) -> list:
     return [each for each in api.shown(chat) if each.keyboard]
 
 
+@pytest.mark.requirement("telegram.approvals")
 @pytest.mark.parametrize("transport", ["polling", "webhook"])
 async def test_an_approval_is_asked_once_and_acted_upon(api, serving, soon, transport) -> None:
     paid: list[int] = []
@@ -92,6 +93,7 @@ def first_data(api) -> str:
     return sent["reply_markup"]["inline_keyboard"][0][0]["callback_data"]
 
 
+@pytest.mark.requirement("telegram.approvals")
 async def test_a_denial_reaches_the_agent(api, serving, soon) -> None:
     paid: list[int] = []
     async with serving(api, agent(paid)):
@@ -103,6 +105,7 @@ async def test_a_denial_reaches_the_agent(api, serving, soon) -> None:
     assert paid == []
 
 
+@pytest.mark.requirement("telegram.approvals")
 async def test_several_questions_are_answered_together(api, serving, soon) -> None:
     paid: list[int] = []
     async with serving(api, agent(paid)):
@@ -117,9 +120,10 @@ async def test_several_questions_are_answered_together(api, serving, soon) -> No
     assert paid == [7]
 
 
+@pytest.mark.requirement("telegram.approvals")
 async def test_a_question_outlives_a_restart(api, serving, soon, tmp_path) -> None:
     paid: list[int] = []
-    kept = {"host_options": {"state_dir": tmp_path / "state", "config": {"snapshot_sessions": True}}}
+    kept = {"host_options": {"state_dir": tmp_path / "state"}}
     async with serving(api, agent(paid), **kept):
         await api.people.say("pay 7")
         await soon(api.until(lambda: len(asked(api)) == 1))
@@ -129,6 +133,7 @@ async def test_a_question_outlives_a_restart(api, serving, soon, tmp_path) -> No
     assert paid == [7]
 
 
+@pytest.mark.requirement("telegram.approvals")
 async def test_an_expired_question_is_refused(api, serving, soon) -> None:
     paid: list[int] = []
     async with serving(api, agent(paid), approval_seconds=0.001):
@@ -141,6 +146,7 @@ async def test_an_expired_question_is_refused(api, serving, soon) -> None:
     assert paid == []
 
 
+@pytest.mark.requirement("telegram.approvals")
 async def test_an_unknown_button_gets_an_answer(api, serving, soon, talker) -> None:
     async with serving(api, talker()):
         await api.people.say("hello")

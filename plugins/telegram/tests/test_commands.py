@@ -9,6 +9,7 @@ from agent_framework_hosting import ChannelCommand, NativeIdAllowlist, OneTimeCo
 pytestmark = pytest.mark.anyio
 
 
+@pytest.mark.requirement("telegram.catalogue")
 async def test_the_catalogue_is_published_per_scope_and_language(api, talker, serving, soon) -> None:
     async def roll(context) -> None:
         await context.reply("six")
@@ -32,6 +33,7 @@ async def test_the_catalogue_is_published_per_scope_and_language(api, talker, se
     assert italian["roll"] == "Lancia un dado"
 
 
+@pytest.mark.requirement("telegram.catalogue")
 async def test_an_unchanged_catalogue_is_not_published_again(api, talker, serving, soon, tmp_path) -> None:
     for _ in range(2):
         async with serving(api, talker(), host_options={"state_dir": tmp_path / "state"}):
@@ -39,6 +41,7 @@ async def test_an_unchanged_catalogue_is_not_published_again(api, talker, servin
     assert len(api.calls("setMyCommands")) == 8
 
 
+@pytest.mark.requirement("telegram.commands")
 async def test_new_starts_afresh_and_help_lists(api, talker, serving, soon) -> None:
     async with serving(api, talker()):
         await api.people.say("one")
@@ -54,6 +57,7 @@ async def test_new_starts_afresh_and_help_lists(api, talker, serving, soon) -> N
         await soon(api.until(lambda: any("Hello" in text for text in api.texts(42))))
 
 
+@pytest.mark.requirement("telegram.once")
 async def test_a_command_that_is_repeated_acts_once(api, talker, serving, soon) -> None:
     acted: list[str] = []
 
@@ -70,6 +74,7 @@ async def test_a_command_that_is_repeated_acts_once(api, talker, serving, soon) 
     assert acted == ["/act now"]
 
 
+@pytest.mark.requirement("telegram.commands")
 async def test_a_developers_command_may_run_the_agent(api, talker, serving, soon) -> None:
     async def ask(context) -> None:
         outcome = await context.run(context.request)
@@ -80,6 +85,7 @@ async def test_a_developers_command_may_run_the_agent(api, talker, serving, soon
         await soon(api.until(lambda: api.texts(42) == ["the agent says: 1: /ask why"]))
 
 
+@pytest.mark.requirement("telegram.commands")
 async def test_commands_pass_the_same_gate(api, talker, serving, soon) -> None:
     acted: list[str] = []
 
@@ -97,6 +103,7 @@ async def test_commands_pass_the_same_gate(api, talker, serving, soon) -> None:
     assert api.texts(66) == ["You are not allowed to talk to this agent."]
 
 
+@pytest.mark.requirement("telegram.commands")
 async def test_linking_is_offered_when_there_is_a_linker(api, talker, serving, soon) -> None:
     async with serving(api, talker(), host_options={"identity_linker": OneTimeCodeLinker()}):
         await api.people.say("/link")

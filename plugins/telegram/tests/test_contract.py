@@ -42,6 +42,7 @@ def alone() -> Iterator[str]:
         process.wait()
 
 
+@pytest.mark.requirement("telegram.fake")
 class TestTelegramChannel(ChannelContract):
     answers_inline = False
     numbers = 0
@@ -64,6 +65,7 @@ class TestTelegramChannel(ChannelContract):
         return WireMessage("POST", "/telegram", update, {"x-telegram-bot-api-secret-token": "s"})
 
 
+@pytest.mark.requirement("telegram.config")
 @pytest.mark.parametrize(
     ("options", "says"),
     [
@@ -82,6 +84,7 @@ def test_options_that_cannot_work_are_refused(options, says) -> None:
     assert "FAKE-TOKEN" not in str(refused.value)
 
 
+@pytest.mark.requirement("telegram.config")
 def test_the_channel_is_built_from_a_file(monkeypatch) -> None:
     monkeypatch.setenv("TELEGRAM_BOT_TOKEN", TOKEN)
     config = {"channels": {"telegram": {"bot_token": "env:TELEGRAM_BOT_TOKEN", "allowlist": {"native_ids": ["42"]}}}}
@@ -89,6 +92,7 @@ def test_the_channel_is_built_from_a_file(monkeypatch) -> None:
     assert TOKEN not in repr(host)
 
 
+@pytest.mark.requirement("telegram.token")
 @pytest.mark.anyio
 @pytest.mark.parametrize("transport", ["polling", "webhook"])
 async def test_the_token_appears_nowhere(api, talker, serving, soon, transport, tmp_path, caplog) -> None:

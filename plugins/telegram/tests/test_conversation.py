@@ -18,6 +18,7 @@ def transport(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
+@pytest.mark.requirement("telegram.transports", "telegram.order")
 async def test_a_conversation_has_a_memory(api, talker, serving, soon, transport) -> None:
     agent = talker()
     async with serving(api, agent, transport=transport):
@@ -30,6 +31,7 @@ async def test_a_conversation_has_a_memory(api, talker, serving, soon, transport
     assert len(set(agent.keys)) == 2
 
 
+@pytest.mark.requirement("telegram.split")
 async def test_a_long_answer_with_code_and_emoji_arrives_whole(api, talker, serving, soon, transport) -> None:
     code = "\n".join(f"print({number})  # 😀" for number in range(150))
     answer = "\n\n".join(
@@ -46,6 +48,7 @@ async def test_a_long_answer_with_code_and_emoji_arrives_whole(api, talker, serv
     assert api.limiter.refusals == 0
 
 
+@pytest.mark.requirement("telegram.once")
 async def test_a_repeated_update_runs_once(api, talker, serving, soon, transport) -> None:
     agent = talker()
     async with serving(api, agent, transport=transport):
@@ -63,6 +66,7 @@ async def test_a_repeated_update_runs_once(api, talker, serving, soon, transport
     assert sum("once" in text for text in agent.texts) <= 2
 
 
+@pytest.mark.requirement("telegram.poison")
 async def test_poison_does_not_stop_the_bot(api, talker, serving, soon, transport) -> None:
     nested: object = "deep"
     for _ in range(900):
@@ -80,6 +84,7 @@ async def test_poison_does_not_stop_the_bot(api, talker, serving, soon, transpor
         await soon(api.until(lambda: api.texts(77) == ["1: alive?"]))
 
 
+@pytest.mark.requirement("telegram.poison")
 async def test_an_update_too_deep_to_read_is_passed(api, talker, serving, soon, transport) -> None:
     async with serving(api, talker(), transport=transport) as hosted:
         if transport == "webhook":
@@ -92,6 +97,7 @@ async def test_an_update_too_deep_to_read_is_passed(api, talker, serving, soon, 
         await soon(api.until(lambda: api.texts(42) == ["1: alive?"]))
 
 
+@pytest.mark.requirement("telegram.groups")
 async def test_strangers_are_told_once_in_private(api, talker, serving, soon, transport) -> None:
     agent = talker()
     async with serving(api, agent, transport=transport, allowlist=NativeIdAllowlist(["42"])):
@@ -107,6 +113,7 @@ async def test_strangers_are_told_once_in_private(api, talker, serving, soon, tr
     assert agent.texts == ["mine"]
 
 
+@pytest.mark.requirement("telegram.manners")
 async def test_an_error_of_the_agent_is_told_and_leaks_nothing(api, talker, serving, soon, transport) -> None:
     async with serving(api, talker(lambda *_: [ValueError("the secret text")]), transport=transport):
         await api.people.say("break")
@@ -115,12 +122,14 @@ async def test_an_error_of_the_agent_is_told_and_leaks_nothing(api, talker, serv
     assert "secret" not in api.texts(42)[0]
 
 
+@pytest.mark.requirement("telegram.shutdown")
 async def test_stopping_during_a_held_poll_is_quick(api, talker, serving, transport) -> None:
     async with asyncio.timeout(25), serving(api, talker(), transport=transport, poll_seconds=50):
         pass
     assert api.world.webhook.url == ""
 
 
+@pytest.mark.requirement("telegram.merge")
 async def test_quick_messages_are_one_turn(api, talker, serving, soon, transport) -> None:
     agent = talker()
     async with serving(api, agent, transport=transport):
@@ -130,6 +139,7 @@ async def test_quick_messages_are_one_turn(api, talker, serving, soon, transport
     assert agent.texts == ["first\nsecond"]
 
 
+@pytest.mark.requirement("telegram.crowd")
 async def test_many_chats_at_once_leave_nothing_behind(api, talker, serving, soon) -> None:
     api.methods.limiter = None
     people = range(1_000, 1_200)
@@ -142,6 +152,7 @@ async def test_many_chats_at_once_leave_nothing_behind(api, talker, serving, soo
     assert turns == {"accepted": 200, "answered": 200, "failed": 0, "open": 0}
 
 
+@pytest.mark.requirement("telegram.webhook-secret")
 async def test_a_wrong_secret_is_refused_before_the_body_is_read(api, talker, serving) -> None:
     agent = talker()
     async with serving(api, agent, transport="webhook") as hosted:
@@ -155,6 +166,7 @@ async def test_a_wrong_secret_is_refused_before_the_body_is_read(api, talker, se
     assert agent.heard == []
 
 
+@pytest.mark.requirement("telegram.transports")
 async def test_a_second_poller_is_reported_and_outlived(api, talker, serving, soon) -> None:
     async with serving(api, talker()) as hosted:
         api.fail("getUpdates", *[Fault("refuse", 409, "Conflict: terminated by other getUpdates request")] * 2)
@@ -166,6 +178,7 @@ async def test_a_second_poller_is_reported_and_outlived(api, talker, serving, so
         await soon(api.until(lambda: api.texts(42) == ["1: wake"]))
 
 
+@pytest.mark.requirement("telegram.transports")
 async def test_a_webhook_left_behind_is_removed_for_polling(api, talker, serving, soon) -> None:
     api.world.webhook.url = "https://old.example/hook"
     async with serving(api, talker()):
@@ -173,6 +186,7 @@ async def test_a_webhook_left_behind_is_removed_for_polling(api, talker, serving
         await soon(api.until(lambda: api.texts(42) == ["1: hello"]))
 
 
+@pytest.mark.requirement("telegram.transports")
 async def test_a_revoked_token_is_final_and_seen(api, talker, serving, soon) -> None:
     async with serving(api, talker()) as hosted:
         api.fail("getUpdates", Fault("refuse", 401, "Unauthorized"))
@@ -185,6 +199,7 @@ async def test_a_revoked_token_is_final_and_seen(api, talker, serving, soon) -> 
         assert api.token not in answer.text
 
 
+@pytest.mark.requirement("telegram.transports", "telegram.privacy")
 async def test_the_doctor_sees_a_bad_token_and_a_webhook_in_the_way(api, serving) -> None:
     wrong = TelegramChannel(bot_token="1:wrong", api_base_url=api.url)
     assert "BotFather" in "".join(await wrong.check())

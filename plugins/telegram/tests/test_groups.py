@@ -11,6 +11,7 @@ pytestmark = pytest.mark.anyio
 GROUP = -1001234567890
 
 
+@pytest.mark.requirement("telegram.groups")
 async def test_in_a_group_only_what_is_meant_for_the_bot_is_answered(api, talker, serving, soon) -> None:
     agent = talker()
     async with serving(api, agent):
@@ -32,6 +33,7 @@ async def test_in_a_group_only_what_is_meant_for_the_bot_is_answered(api, talker
     assert mine.reply_to is not None
 
 
+@pytest.mark.requirement("telegram.groups")
 async def test_people_in_a_group_have_their_own_conversations_unless_the_room_shares_one(
     api, talker, serving, soon
 ) -> None:
@@ -46,6 +48,7 @@ async def test_people_in_a_group_have_their_own_conversations_unless_the_room_sh
     assert api.texts(GROUP)[:2] == ["1: one", "2: two"]
 
 
+@pytest.mark.requirement("telegram.order")
 async def test_a_topic_is_a_conversation_and_gets_its_own_answers(api, talker, serving, soon) -> None:
     async with serving(api, talker()):
         await api.people.say("@fake_bot in seven", chat=GROUP, topic=7)
@@ -62,6 +65,7 @@ async def test_a_topic_is_a_conversation_and_gets_its_own_answers(api, talker, s
     }
 
 
+@pytest.mark.requirement("telegram.moved")
 async def test_a_closed_topic_is_answered_outside_of_it(api, talker, serving, soon) -> None:
     api.world.closed_topics.add((GROUP, 7))
     async with serving(api, talker()):
@@ -69,6 +73,7 @@ async def test_a_closed_topic_is_answered_outside_of_it(api, talker, serving, so
         await soon(api.until(lambda: [each.thread_id for each in api.shown(GROUP)] == [None]))
 
 
+@pytest.mark.requirement("telegram.moved")
 async def test_a_group_that_moves_takes_its_conversation_along(api, talker, serving, soon) -> None:
     old, new = -4321, -1004321
     async with serving(api, talker()):
@@ -80,6 +85,7 @@ async def test_a_group_that_moves_takes_its_conversation_along(api, talker, serv
         await soon(api.until(lambda: api.texts(new) == ["2: two"]))
 
 
+@pytest.mark.requirement("telegram.moved")
 async def test_a_send_finds_out_that_a_group_moved(api, talker, serving, soon) -> None:
     old, new = -4322, -1004322
     async with serving(api, talker()):
@@ -91,6 +97,7 @@ async def test_a_send_finds_out_that_a_group_moved(api, talker, serving, soon) -
         await soon(api.until(lambda: api.texts(new) == ["1: one", "2: two"]))
 
 
+@pytest.mark.requirement("telegram.senders")
 async def test_chats_that_speak_as_themselves_are_known_by_their_own_id(api, talker, serving, soon) -> None:
     agent = talker()
     channel_id = -100999
@@ -112,6 +119,7 @@ async def test_chats_that_speak_as_themselves_are_known_by_their_own_id(api, tal
     assert agent.texts == ["as admin", "again"]
 
 
+@pytest.mark.requirement("telegram.groups")
 async def test_what_others_said_is_given_as_context_when_wanted(api, talker, serving, soon) -> None:
     api.world.reads_everything = True
     agent = talker()
@@ -123,11 +131,13 @@ async def test_what_others_said_is_given_as_context_when_wanted(api, talker, ser
     assert agent.texts[0].endswith("when is it?")
 
 
+@pytest.mark.requirement("telegram.privacy")
 async def test_privacy_mode_is_explained_when_every_message_is_wanted(api, talker, serving) -> None:
     async with serving(api, talker(), accept_in_group="all") as hosted:
         assert "BotFather" in (await hosted.get("/readiness")).text
 
 
+@pytest.mark.requirement("telegram.merge")
 async def test_an_album_in_a_group_is_meant_for_the_bot_as_a_whole(api, talker, serving, soon) -> None:
     agent = talker()
     png = b"\x89PNG\r\n\x1a\n"

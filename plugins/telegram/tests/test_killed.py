@@ -82,6 +82,7 @@ async def connected(api, bot) -> None:
     await api.until(lambda: bool(api.calls("getUpdates" if bot.transport == "polling" else "setWebhook")))
 
 
+@pytest.mark.requirement("telegram.kill")
 @BOTH
 async def test_killed_as_a_message_comes_in(api, bot, soon) -> None:
     async with bot.life():
@@ -94,6 +95,7 @@ async def test_killed_as_a_message_comes_in(api, bot, soon) -> None:
     assert bot.runs == ["ran first", "ran second"]
 
 
+@pytest.mark.requirement("telegram.kill")
 @BOTH
 async def test_killed_once_a_message_is_stored(api, bot, soon) -> None:
     async with bot.life():
@@ -107,6 +109,7 @@ async def test_killed_once_a_message_is_stored(api, bot, soon) -> None:
     assert bot.runs == ["ran first", "ran second"]
 
 
+@pytest.mark.requirement("telegram.kill")
 async def test_killed_while_the_agent_runs(api, bot, soon) -> None:
     bot.streaming = "edit"
     async with bot.life() as process:
@@ -123,6 +126,7 @@ async def test_killed_while_the_agent_runs(api, bot, soon) -> None:
     assert bot.runs == ["ran hang on", "ran second"]
 
 
+@pytest.mark.requirement("telegram.kill")
 async def test_killed_after_the_first_part_of_an_answer(api, bot, soon) -> None:
     async with bot.life():
         await soon(connected(api, bot))
@@ -137,6 +141,7 @@ async def test_killed_after_the_first_part_of_an_answer(api, bot, soon) -> None:
     assert bot.runs == ["ran long", "ran second"]
 
 
+@pytest.mark.requirement("telegram.kill")
 async def test_killed_once_everything_was_sent(api, bot, soon) -> None:
     async with bot.life():
         await soon(connected(api, bot))
@@ -149,6 +154,7 @@ async def test_killed_once_everything_was_sent(api, bot, soon) -> None:
     assert bot.runs == ["ran first", "ran second"]
 
 
+@pytest.mark.requirement("telegram.kill")
 async def test_killed_between_a_send_and_its_receipt(api, bot, soon) -> None:
     api.fail("sendMessage", Fault("slow_answer", seconds=120.0))
     async with bot.life():
@@ -163,6 +169,7 @@ async def test_killed_between_a_send_and_its_receipt(api, bot, soon) -> None:
     assert bot.runs == ["ran long", "ran second"]
 
 
+@pytest.mark.requirement("telegram.kill")
 async def test_killed_between_preview_and_answer(api, bot, soon) -> None:
     bot.streaming = "edit"
     api.fail("editMessageText", Fault("slow", seconds=120.0))
@@ -179,6 +186,7 @@ async def test_killed_between_preview_and_answer(api, bot, soon) -> None:
     assert len(api.texts(42)) == PARTS + 1
 
 
+@pytest.mark.requirement("telegram.kill")
 async def test_killed_after_new_was_stored(api, bot, soon) -> None:
     async with bot.life():
         await soon(connected(api, bot))

@@ -18,6 +18,7 @@ def joined(texts: list[str]) -> str:
     return " ".join("\n".join(texts).split())
 
 
+@pytest.mark.requirement("telegram.floods")
 async def test_a_flood_on_each_call_loses_nothing_and_delays_nobody_else(api, talker, serving, soon) -> None:
     async with serving(api, talker(lambda text, _: [LONG if text == "long" else "short"])):
         api.fail("sendMessage", *[Fault.flood(1, chat_id=42)] * 3)
@@ -32,6 +33,7 @@ async def test_a_flood_on_each_call_loses_nothing_and_delays_nobody_else(api, ta
     assert len(api.texts(42)) == 3
 
 
+@pytest.mark.requirement("telegram.uncertain")
 @pytest.mark.parametrize("kind", ["apply_then_drop", "apply_then_html"])
 async def test_a_send_with_a_lost_answer_is_not_repeated(api, talker, serving, soon, idle, kind) -> None:
     async with serving(api, talker(), streaming="off") as hosted:
@@ -44,6 +46,7 @@ async def test_a_send_with_a_lost_answer_is_not_repeated(api, talker, serving, s
         await soon(api.until(lambda: api.texts(42) == ["1: hello", "2: next"]))
 
 
+@pytest.mark.requirement("telegram.uncertain")
 async def test_an_unknown_part_does_not_hold_back_the_others(api, talker, serving, soon, idle) -> None:
     async with serving(api, talker(lambda *_: [LONG]), streaming="off") as hosted:
         api.fail("sendMessage", Fault("apply_then_html"))
@@ -54,6 +57,7 @@ async def test_an_unknown_part_does_not_hold_back_the_others(api, talker, servin
         assert hosted.host.durable_task_runner.counts().get("unknown") == 1
 
 
+@pytest.mark.requirement("telegram.uncertain")
 async def test_an_edit_with_a_lost_answer_is_repeated(api, talker, serving, soon) -> None:
     hold = asyncio.Event()
     async with serving(api, talker(lambda *_: ["The beginning of an answer ", hold, "and its end."])):
@@ -75,6 +79,7 @@ async def test_a_connection_that_never_came_about_is_tried_again(api, talker, se
     assert api.texts(42) == []  # it began, so nobody knows: it is left to the operator
 
 
+@pytest.mark.requirement("telegram.unreachable")
 async def test_a_blocked_user_is_remembered_until_they_write_again(api, talker, serving, soon, idle) -> None:
     async with serving(api, talker()) as hosted:
         await api.people.say("hello")
@@ -92,6 +97,7 @@ async def test_a_blocked_user_is_remembered_until_they_write_again(api, talker, 
         await soon(api.until(lambda: api.texts(42) == ["1: hello", "2: back"]))
 
 
+@pytest.mark.requirement("telegram.text")
 async def test_a_text_that_is_refused_goes_out_plain(api, talker, serving, soon) -> None:
     async with serving(api, talker(lambda *_: ["**bold**"]), streaming="off"):
         api.fail("sendMessage", Fault("refuse", 400, "Bad Request: can't parse entities: something"))
@@ -101,6 +107,7 @@ async def test_a_text_that_is_refused_goes_out_plain(api, talker, serving, soon)
     assert "entities" not in api.calls("sendMessage")[1]
 
 
+@pytest.mark.requirement("telegram.push")
 async def test_pushes_reach_users_chats_and_topics_with_a_receipt(api, talker, serving, soon) -> None:
     async with serving(api, talker()) as hosted:
         api.world.chats |= {42, -100777}
@@ -116,6 +123,7 @@ async def test_pushes_reach_users_chats_and_topics_with_a_receipt(api, talker, s
     ]
 
 
+@pytest.mark.requirement("telegram.split")
 async def test_an_answer_of_many_messages_becomes_a_file(api, talker, serving, soon) -> None:
     answer = "\n\n".join(f"Part {number}. " + "word " * 700 for number in range(12))
     async with serving(api, talker(lambda *_: [answer]), max_parts=4):

@@ -19,6 +19,7 @@ def data_of(content: Content) -> bytes:
     return base64.b64decode(content.uri.partition(",")[2])
 
 
+@pytest.mark.requirement("telegram.merge", "telegram.media-in")
 @pytest.mark.parametrize("transport", ["polling", "webhook"])
 async def test_an_album_is_one_turn_with_its_caption(api, talker, serving, soon, transport) -> None:
     agent = talker()
@@ -34,6 +35,7 @@ async def test_an_album_is_one_turn_with_its_caption(api, talker, serving, soon,
     assert api.token not in repr([content.to_dict() for content in contents])
 
 
+@pytest.mark.requirement("telegram.media-in")
 @pytest.mark.parametrize("transport", ["polling", "webhook"])
 async def test_a_voice_message_reaches_the_agent_as_bytes(api, talker, serving, soon, transport) -> None:
     agent = talker(lambda *_: ["heard"])
@@ -44,6 +46,7 @@ async def test_a_voice_message_reaches_the_agent_as_bytes(api, talker, serving, 
     assert (content.media_type, data_of(content)) == ("audio/ogg", OGG)
 
 
+@pytest.mark.requirement("telegram.media-in")
 async def test_a_file_that_is_too_large_is_told_to_both_sides(api, talker, serving, soon) -> None:
     agent = talker(lambda *_: ["I see"])
     async with serving(api, agent, max_file_bytes=1_000):
@@ -54,6 +57,7 @@ async def test_a_file_that_is_too_large_is_told_to_both_sides(api, talker, servi
     assert api.calls("getFile") == []
 
 
+@pytest.mark.requirement("telegram.media-in")
 async def test_a_file_that_cannot_be_fetched_is_told(api, talker, serving, soon) -> None:
     agent = talker(lambda *_: ["I see"])
     async with serving(api, agent):
@@ -84,6 +88,7 @@ async def test_what_others_wrote_is_marked_as_such(api, talker, serving, soon) -
     assert agent.texts[1] == "[In reply to what Eve wrote:]\n> the plan\n\nis it good?"
 
 
+@pytest.mark.requirement("telegram.media-out")
 async def test_pictures_files_and_sound_go_out_in_their_kind(api, talker, serving, soon) -> None:
     def file(data: bytes, media_type: str, name: str) -> Content:
         return Content.from_data(data, media_type, additional_properties={"filename": name})
@@ -109,6 +114,7 @@ async def test_pictures_files_and_sound_go_out_in_their_kind(api, talker, servin
     assert len({each.album for each in album[1:]}) == 2
 
 
+@pytest.mark.requirement("telegram.media-out")
 async def test_a_picture_that_telegram_refuses_goes_as_a_document(api, talker, serving, soon) -> None:
     async with serving(api, talker(lambda *_: [Content.from_data(PNG, "image/png")])):
         api.fail("sendPhoto", Fault("refuse", 400, "Bad Request: PHOTO_INVALID_DIMENSIONS"))
@@ -116,6 +122,7 @@ async def test_a_picture_that_telegram_refuses_goes_as_a_document(api, talker, s
         await soon(api.until(lambda: [each.kind for each in api.shown(42)] == ["document"]))
 
 
+@pytest.mark.requirement("telegram.manners")
 async def test_a_message_is_acknowledged_by_a_reaction_when_wanted(api, talker, serving, soon) -> None:
     async with serving(api, talker(), ack_reaction="👀"):
         await api.people.say("hello")

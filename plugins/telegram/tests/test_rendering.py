@@ -95,6 +95,7 @@ def refusals(chunks: list[Rich]) -> list[str]:
     return found + ["crowded" for chunk in chunks if len(chunk.entities) > MOST_ENTITIES]
 
 
+@pytest.mark.requirement("telegram.text")
 @pytest.mark.parametrize("part", range(8))
 def test_no_generated_answer_is_refused_and_no_visible_word_is_lost(part: int) -> None:
     for seed in range(part, DOCUMENTS, 8):
@@ -110,6 +111,7 @@ TEXT = st.text(
 )
 
 
+@pytest.mark.requirement("telegram.text")
 @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
 @given(TEXT)
 def test_any_text_is_taken_by_telegram(text: str) -> None:
@@ -118,6 +120,7 @@ def test_any_text_is_taken_by_telegram(text: str) -> None:
     assert bool(chunks) == bool(text.strip())
 
 
+@pytest.mark.requirement("telegram.split")
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(TEXT, st.integers(40, 120))
 def test_splitting_loses_no_sign_but_white_space(text: str, limit: int) -> None:
@@ -127,6 +130,7 @@ def test_splitting_loses_no_sign_but_white_space(text: str, limit: int) -> None:
     assert [chunk for chunk in chunks if units(chunk.text) > limit] == []
 
 
+@pytest.mark.requirement("telegram.fake")
 def test_the_judge_refuses_what_telegram_refuses() -> None:
     bold = {"type": "bold"}
     assert oracle.refusal_of("a😀b", [{**bold, "offset": 2, "length": 1}]) is not None
@@ -135,16 +139,19 @@ def test_the_judge_refuses_what_telegram_refuses() -> None:
     assert oracle.refusal_of("abc", [{**bold, "offset": 1, "length": 1}]) is None
 
 
+@pytest.mark.requirement("telegram.text")
 def test_raw_html_and_generics_stay_readable() -> None:
     assert render("use `Vec<u8>` or List<String> in <div>\n\n<b>x</b>").text == (
         "use Vec<u8> or List<String> in <div>\n\n<b>x</b>"
     )
 
 
+@pytest.mark.requirement("telegram.text")
 def test_a_text_of_which_nothing_would_be_left_is_sent_as_it_is() -> None:
     assert render("[a]: https://ex.am/").text == "[a]: https://ex.am/"
 
 
+@pytest.mark.requirement("telegram.text")
 def test_a_link_that_telegram_cannot_open_is_written_out() -> None:
     rich = render("see **[the file](./docs/a.md)** and [site](https://ex.am/x)")
     assert rich.text == "see the file (./docs/a.md) and site"
@@ -152,6 +159,7 @@ def test_a_link_that_telegram_cannot_open_is_written_out() -> None:
     assert oracle.refusal_of(rich.text, rich.entities) is None
 
 
+@pytest.mark.requirement("telegram.split")
 def test_a_code_block_that_fits_into_a_message_is_not_cut() -> None:
     code = "\n".join(f"line {number} = {number}" for number in range(120))
     chunks = split(render("word " * 500 + f"\n\n```python\n{code}\n```\n\nend"))
@@ -160,6 +168,7 @@ def test_a_code_block_that_fits_into_a_message_is_not_cut() -> None:
     assert code in holding[0].text
 
 
+@pytest.mark.requirement("telegram.split")
 def test_a_code_block_longer_than_a_message_goes_on_as_code() -> None:
     code = "\n".join(f"line {number} = {number}" for number in range(800))
     chunks = split(render(f"```python\n{code}\n```"))
@@ -168,12 +177,14 @@ def test_a_code_block_longer_than_a_message_goes_on_as_code() -> None:
         assert chunk.entities == ({"type": "pre", "offset": 0, "length": units(chunk.text), "language": "python"},)
 
 
+@pytest.mark.requirement("telegram.split")
 def test_emoji_and_their_parts_stay_together() -> None:
     family = "👩\u200d👩\u200d👧\u200d👦"
     chunks = split(Rich(family * 50), 100)
     assert {chunk.text.replace(family, "") for chunk in chunks} == {""}
 
 
+@pytest.mark.requirement("telegram.split")
 def test_more_entities_than_telegram_keeps_go_into_more_messages() -> None:
     chunks = split(render(" ".join(f"**b{number}**" for number in range(250))))
     assert [len(chunk.entities) for chunk in chunks] == [95, 95, 60]

@@ -25,6 +25,7 @@ def once(api, soon):
     return step
 
 
+@pytest.mark.requirement("telegram.streaming")
 async def test_a_growing_answer_is_one_message_at_telegrams_pace(api, talker, serving, soon, once) -> None:
     def shown(number: int):
         return once(lambda: any(WORDS[number].strip() in text for text in api.texts(42)))
@@ -39,6 +40,7 @@ async def test_a_growing_answer_is_one_message_at_telegrams_pace(api, talker, se
     assert len(api.calls("sendMessage")) == 1
 
 
+@pytest.mark.requirement("telegram.floods")
 async def test_a_flood_during_the_preview_costs_frames_and_nothing_else(api, talker, serving, soon, once) -> None:
     script = [
         *[*WORDS[:10], once(lambda: bool(api.calls("sendMessage")))],
@@ -55,6 +57,7 @@ async def test_a_flood_during_the_preview_costs_frames_and_nothing_else(api, tal
     assert len(api.shown(42)) == 1
 
 
+@pytest.mark.requirement("telegram.streaming")
 async def test_a_preview_of_unknown_fate_never_endangers_the_answer(api, talker, serving, soon) -> None:
     hold = asyncio.Event()
     async with serving(api, talker(lambda *_: ["A good beginning of it all", hold, " - done"])):
@@ -66,6 +69,7 @@ async def test_a_preview_of_unknown_fate_never_endangers_the_answer(api, talker,
     assert len(api.texts(42)) == 2
 
 
+@pytest.mark.requirement("telegram.streaming")
 async def test_a_preview_that_vanished_is_sent_anew(api, talker, serving, soon) -> None:
     hold = asyncio.Event()
     async with serving(api, talker(lambda *_: ["A good beginning of it all", hold, " - done"])):
@@ -76,6 +80,7 @@ async def test_a_preview_that_vanished_is_sent_anew(api, talker, serving, soon) 
         await soon(api.until(lambda: api.texts(42) == ["A good beginning of it all - done"]))
 
 
+@pytest.mark.requirement("telegram.manners")
 async def test_typing_is_shown_until_there_is_text(api, talker, serving, soon) -> None:
     hold = asyncio.Event()
     async with serving(api, talker(lambda *_: [hold, "ready"])):
@@ -86,6 +91,7 @@ async def test_typing_is_shown_until_there_is_text(api, talker, serving, soon) -
         await soon(api.until(lambda: api.texts(42) == ["ready"]))
 
 
+@pytest.mark.requirement("telegram.stop")
 @pytest.mark.parametrize("how", ["command", "button"])
 async def test_a_growing_answer_can_be_stopped(api, talker, serving, soon, how) -> None:
     hold = asyncio.Event()
@@ -107,6 +113,7 @@ async def test_a_growing_answer_can_be_stopped(api, talker, serving, soon, how) 
         await soon(api.until(lambda: "There is nothing to stop." in api.texts(42)))
 
 
+@pytest.mark.requirement("telegram.manners")
 async def test_an_error_after_some_text_is_told_in_its_place(api, talker, serving, soon) -> None:
     hold = asyncio.Event()
     async with serving(api, talker(lambda *_: ["The beginning of something", hold, ValueError("inner")])):
@@ -117,6 +124,7 @@ async def test_an_error_after_some_text_is_told_in_its_place(api, talker, servin
     assert api.texts(42)[0].startswith("The beginning of something\n\nSorry")
 
 
+@pytest.mark.requirement("telegram.drafts")
 async def test_drafts_are_used_when_wanted_and_given_up_when_refused(api, talker, serving, soon, once) -> None:
     taken = [*WORDS[:10], once(lambda: bool(api.world.drafts)), *WORDS[10:]]
     refused = [
@@ -133,6 +141,7 @@ async def test_drafts_are_used_when_wanted_and_given_up_when_refused(api, talker
     assert len(api.shown(43)[0].history) > 1
 
 
+@pytest.mark.requirement("telegram.streaming")
 async def test_a_slow_preview_is_not_overtaken_by_its_answer(api, talker, serving, soon) -> None:
     hold = asyncio.Event()
     async with serving(api, talker(lambda *_: ["The beginning of something", hold, " - end"])):
