@@ -5,7 +5,7 @@ from __future__ import annotations
 import email.utils
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import cast
 from urllib.parse import quote
 
@@ -52,10 +52,20 @@ class Connector:
         self._tokens = tokens
         self._hosts = hosts
 
-    async def post(self, service_url: str, conversation_id: str, activity: Mapping[str, object]) -> str | None:
-        """Add an activity; return its id when the connector says one."""
+    async def post(
+        self,
+        service_url: str,
+        conversation_id: str,
+        activity: Mapping[str, object],
+        *,
+        about_to: Callable[[], Awaitable[None]] | None = None,
+    ) -> str | None:
+        """Add an activity; return its id when the connector says one.
+
+        ``about_to`` is awaited right before the first byte leaves, when all that can fail without effect is done.
+        """
         path = f"/v3/conversations/{escaped(conversation_id)}/activities"
-        return _id_of(await self._send("POST", service_url, path, activity))
+        return _id_of(await self._send("POST", service_url, path, activity, about_to=about_to))
 
     async def update(
         self, service_url: str, conversation_id: str, activity_id: str, activity: Mapping[str, object]
@@ -72,14 +82,24 @@ class Connector:
         return created
 
     async def _send(
-        self, method: str, service_url: str, path: str, body: Mapping[str, object], *, repeatable: bool = False
+        self,
+        method: str,
+        service_url: str,
+        path: str,
+        body: Mapping[str, object],
+        *,
+        repeatable: bool = False,
+        about_to: Callable[[], Awaitable[None]] | None = None,
     ) -> httpx2.Response:
         try:
             url = self._hosts.check(service_url) + path
         except UntrustedUrl:
             raise PermanentPushError("The conversation's service URL is not one of the trusted hosts.") from None
         repeatable = repeatable or method != "POST"
-        answer = await self._call(method, url, body, await self._token(), repeatable=repeatable)
+        token = await self._token()
+        if about_to is not None:
+            await about_to()
+        answer = await self._call(method, url, body, token, repeatable=repeatable)
         if answer.status_code == 401:
             answer = await self._call(method, url, body, await self._token(), repeatable=repeatable)
         return _checked(answer, repeatable=repeatable)

@@ -125,9 +125,12 @@ class Sender:
         if renders_too_large(activity):
             raise RefusedByTeams(413, "MessageSizeTooBig", "")
         where = (to.service_url, to.conversation_id)
-        await self._marks.begin(to)
+
+        async def about_to() -> None:
+            await self._marks.begin(to)
+
         try:
-            return await self._connector.post(*where, addressed(activity, to, reply_to))
+            return await self._connector.post(*where, addressed(activity, to, reply_to), about_to=about_to)
         except RefusedByTeams as refused:
             if refused.status != 400 or kind != "text" or stream_id is not None:
                 raise

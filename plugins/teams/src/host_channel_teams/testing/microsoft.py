@@ -34,7 +34,8 @@ class FakeMicrosoft:
     """Serve keys, tokens, a connector and file storage on a free loopback port while it is entered.
 
     ``options`` are what a ``TeamsChannel`` needs to talk to it. Faults: ``keys_status`` and ``token_status`` other
-    than 200, ``token_failures`` how many come first, ``keys_gate`` and ``token_gate`` hold an answer until they are set, ``connector.faults``.
+    than 200, ``token_failures`` requests that fail first, ``keys_gate`` and ``token_gate`` that hold an answer until
+    they are set, and ``connector.faults``.
     """
 
     def __init__(self, *, now: Callable[[], float] = time.monotonic, port: int = 0) -> None:
