@@ -67,6 +67,9 @@ TURN = {
     "turn.fidelity": "A HostedRunResult carries the target's answer in full.",
     "turn.envelope": "The input message carries who spoke on which channel and where the answer is to go.",
     "turn.options": "A request's options reach the agent unchanged.",
+    "turn.steps": "The steps of a turn come in order: gate, run hooks, target, response hooks.",
+    "turn.timeout": "A turn that takes too long is ended, told so, and frees its conversation.",
+    "turn.commands": "Commands pass the same gate as messages and act on the conversation they were sent in.",
 }
 
 SESSIONS = {
@@ -79,6 +82,9 @@ SESSIONS = {
     "sessions.lane": "Turns on one lane never overlap and keep their order; lanes run in parallel.",
     "sessions.busy": "A lane queues up to its bound and then answers Busy.",
     "sessions.contextvars": "Isolation keys are the request's own, also inside a lane.",
+    "sessions.fork": "Two continuations of one answer know nothing of each other, wherever its history is kept.",
+    "sessions.unknown-parent": "A conversation to continue from that its owner does not have is refused before anything runs.",
+    "sessions.global-limit": "The limit of turns running at once queues and refuses nobody.",
 }
 
 AGENTS = {

@@ -121,6 +121,7 @@ async def test_with_snapshots_an_evicted_session_comes_back_and_a_restart_loses_
             assert (await ask(host, "c", "ada"))[1]["text"] == f"{int(expected) + 1}: c"
 
 
+@pytest.mark.requirement("sessions.fork")
 @pytest.mark.requirement("sessions.shared")
 @pytest.mark.parametrize("kept", ["session", "diary"])
 async def test_forks_of_one_answer_know_nothing_of_each_other(served, kept: str) -> None:
@@ -140,6 +141,7 @@ async def test_forks_of_one_answer_know_nothing_of_each_other(served, kept: str)
         assert await answer(inbox, "main") == "1: main"
 
 
+@pytest.mark.requirement("sessions.unknown-parent")
 @pytest.mark.parametrize("stream", [False, True])
 async def test_an_unknown_parent_is_refused_before_anything_runs(served, stream: bool) -> None:
     inbox = InboxChannel()
@@ -264,6 +266,7 @@ async def test_those_who_give_up_waiting_give_their_places_back(ask: Ask, served
     assert [text for text in served.model.finished if text in ("t0", "t1", "t2", "t3", "t4")] == []
 
 
+@pytest.mark.requirement("sessions.global-limit")
 @pytest.mark.requirement("sessions.busy")
 async def test_the_global_limit_queues_and_refuses_nobody(ask: Ask, served) -> None:
     config = {"max_concurrent_turns": 3}

@@ -35,6 +35,7 @@ from agent_framework_hosting import (
 )
 from agent_framework_hosting.testing import EchoAgent, HttpInbox, InboxChannel, call, listening
 from host_channel_echo import EchoChannel
+from host_channel_responses import ResponsesChannel
 
 pytestmark = pytest.mark.anyio
 
@@ -88,6 +89,7 @@ class LoudInbox(InboxChannel, Steps):
         Steps.__init__(self, log, "inbox")
 
 
+@pytest.mark.requirement("turn.steps")
 @pytest.mark.requirement("turn.dispatch", "hooks.run_hook", "hooks.response_hook", "hooks.policy")
 async def test_the_steps_of_a_turn_come_in_order_and_a_policy_sees_every_channel(ask: Ask) -> None:
     log: list[str] = []
@@ -281,6 +283,7 @@ async def test_a_wire_may_name_only_what_the_operator_granted() -> None:
                 context.wire_target(name)
 
 
+@pytest.mark.requirement("turn.commands")
 @pytest.mark.requirement("turn.same-gate")
 async def test_commands_pass_the_gate_and_run_turns_through_the_door(ask: Ask) -> None:
     agent, ran = EchoAgent(), list[str]()
@@ -310,6 +313,28 @@ async def test_commands_pass_the_gate_and_run_turns_through_the_door(ask: Ask) -
         assert (await ask(host, "anew"))[1]["text"] == "1: anew"
         status, body = await ask(host, "/broken")
         assert (status, body["outcome"], "secret" in str(body)) == (500, "failed", False)
+
+
+@pytest.mark.requirement("turn.denied-no-trace")
+@pytest.mark.parametrize(
+    ("channel", "path", "body"),
+    [
+        (EchoChannel, "/echo", {"text": "hi", "user": "ada"}),
+        (EchoChannel, "/echo", {"text": "hi", "user": "ada", "stream": True}),
+        (EchoChannel, "/echo", {"text": "hi", "user": "ada", "later": True, "callback": "http://127.0.0.1:9/"}),
+        (ResponsesChannel, "/responses", {"input": "hi"}),
+        (ResponsesChannel, "/v1/responses", {"input": "hi", "stream": True}),
+        (ResponsesChannel, "/responses", {"input": "hi", "background": True}),
+    ],
+)
+async def test_a_deny_all_allowlist_on_any_channel_means_the_target_is_never_called(
+    channel: type[Channel], path: str, body: dict[str, object]
+) -> None:
+    agent = EchoAgent()
+    async with host_of(agent, channel(), default_allowlist=NativeIdAllowlist([])) as host:
+        answer = await call(host.app, "POST", path, json_body=body)
+    assert answer.status == 403
+    assert agent.heard == []
 
 
 # The two doors
@@ -343,6 +368,21 @@ async def test_an_admitted_turn_that_fails_says_so_at_the_origin(ask: Ask) -> No
     assert to == "ada"
     assert "sorry" in text.lower()
     assert "secret" not in text
+
+
+@pytest.mark.requirement("turn.admit")
+async def test_a_turn_that_is_called_off_before_it_began_leaves_its_place_to_the_next(served) -> None:
+    inbox = InboxChannel()
+    request = ChannelRequest("inbox", "message.create", "one", identity=ChannelIdentity("inbox", "ada"))
+    async with host_of(served.agent, inbox) as host:
+        await inbox.context.admit(request)
+        assert await inbox.context.stop(request) == 1
+        async with asyncio.timeout(5):
+            outcome = await inbox.context.dispatch(replace(request, input="two"))
+        assert isinstance(outcome, Reply)
+        turns = (await call(host.app, "GET", "/readiness")).json()["turns"]
+    assert served.model.finished == ["two"]
+    assert (turns["accepted"], turns["open"]) == (2, 0)
 
 
 @pytest.mark.requirement("turn.duplicate")
@@ -396,6 +436,7 @@ async def test_a_failure_ends_in_failed_without_its_text_and_the_next_turn_runs(
     assert turns["open"] == 0
 
 
+@pytest.mark.requirement("turn.timeout")
 @pytest.mark.requirement("turn.failure")
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_turn_that_takes_too_long_is_ended(ask: Ask, served, stream: bool) -> None:
