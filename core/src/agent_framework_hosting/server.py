@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import difflib
 import signal
-from collections.abc import Awaitable, Callable
+import socket
+from collections.abc import Awaitable, Callable, Sequence
 from typing import cast
 
 from hypercorn.asyncio import serve as hypercorn_serve  # type: ignore[reportUnknownVariableType] - its WSGI form is untyped
@@ -24,10 +25,11 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 def serve(app: Starlette, *, host: str, port: int, workers: int, options: dict[str, object]) -> None:
     """Serve until Ctrl-C or SIGTERM, then drain and return.
 
-    ``options`` are Hypercorn's own settings; an unknown one raises ``HostConfigurationError``, and so do several
-    workers: state has a single owner. Raises ``HostingError`` when the app's start-up or shutdown fails.
+    ``options`` are Hypercorn's own settings. Raises ``HostConfigurationError`` for an unknown one, for several workers
+    (state has a single owner) and for an address in use, ``HostingError`` when the app's start-up or shutdown fails.
     """
     config = build_config(host=host, port=port, workers=workers, options=options)
+    take_addresses(config)
     asyncio.run(_serve(app, config))
 
 
@@ -63,6 +65,32 @@ def _can_be_set(name: str) -> bool:
     if isinstance(declared, property):
         return declared.fset is not None
     return isinstance(declared, type) or not callable(getattr(Config, name, None))
+
+
+def take_addresses(config: Config) -> None:
+    """Open the sockets and leave them to Hypercorn, so that an address in use stops nothing half started.
+
+    Unix sockets are left for Hypercorn to open: it takes no open ones.
+    """
+    if any(each.startswith("unix:") for each in (*config.bind, *config.insecure_bind)):
+        return
+    try:
+        sockets = config.create_sockets()
+    except OSError as error:
+        raise HostConfigurationError(
+            f"Cannot listen on {', '.join(config.bind)} ({error.strerror}); stop what uses the address, or choose "
+            "another host or port."
+        ) from error
+    if config.ssl_enabled:
+        config.bind = _handed_over(sockets.secure_sockets)
+        config.insecure_bind = _handed_over(sockets.insecure_sockets)
+        config.quic_bind = _handed_over(sockets.quic_sockets)
+    else:
+        config.bind = _handed_over(sockets.insecure_sockets)
+
+
+def _handed_over(sockets: Sequence[socket.socket]) -> list[str]:
+    return [f"fd://{each.detach()}" for each in sockets]
 
 
 async def _serve(app: Starlette, config: Config) -> None:
