@@ -31,7 +31,7 @@ from .forgetting import forget
 from .health import examine
 from .media import merged
 from .reading import number, part, text
-from .wiring import Wiring
+from .wiring import Wiring, needs_everything
 
 _SPLIT_UNITS = 4000  # clients cut what people paste at 4096
 
@@ -134,14 +134,10 @@ class TelegramChannel(Channel):
             return self._wiring.health.faults()
         bot = Bot(self.options.bot_token.get_secret_value(), self.options.api_base_url)
         try:
-            return await examine(bot, polls=self.options.transport == "polling", needs_everything=self.needs_everything)
+            wants_all = needs_everything(self, self.options)
+            return await examine(bot, polls=self.options.transport == "polling", needs_everything=wants_all)
         finally:
             await bot.close()
-
-    @property
-    def needs_everything(self) -> bool:
-        """Whether the bot is meant to see every message of its groups."""
-        return self.accept_in_group == "all" or self.options.group_context > 0
 
     @property
     def _wired(self) -> Wiring:

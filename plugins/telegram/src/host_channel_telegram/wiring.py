@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 import weakref
 from collections.abc import Collection
-from typing import TYPE_CHECKING
 
 from starlette.routing import BaseRoute
 
-from agent_framework_hosting import ChannelContext, ChannelRequest
+from agent_framework_hosting import Channel, ChannelContext, ChannelRequest
 
 from .approvals import Approvals
 from .catalogue import Catalogue
@@ -30,16 +29,18 @@ from .sending import House, Sender
 from .updates import Desk, Updates
 from .webhook import Webhook
 
-if TYPE_CHECKING:
-    from .plugin import TelegramChannel
-
 logger = logging.getLogger(__name__)
+
+
+def needs_everything(channel: Channel, options: TelegramOptions) -> bool:
+    """Say whether the bot is meant to see every message of its groups."""
+    return channel.accept_in_group == "all" or options.group_context > 0
 
 
 class Wiring:
     """Everything one channel holds while its host lives."""
 
-    def __init__(self, channel: TelegramChannel, context: ChannelContext, options: TelegramOptions) -> None:
+    def __init__(self, channel: Channel, context: ChannelContext, options: TelegramOptions) -> None:
         self._context = context
         self._options = options
         self._channel = channel
@@ -79,7 +80,7 @@ class Wiring:
             self._updates,
             self.health,
             options,
-            needs_everything=lambda: channel.needs_everything,
+            needs_everything=lambda: needs_everything(channel, options),
             prepare=self._prepare,
         )
         self._stage = Stage(
