@@ -56,7 +56,9 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as above
         """Write the list of commands without importing them."""
         with formatter.section("Commands"):
-            formatter.write_dl([*_COMMANDS.items(), *((name, _origin(each)) for name, each in plugin_commands().items())])
+            formatter.write_dl(
+                [*_COMMANDS.items(), *((name, _origin(each)) for name, each in plugin_commands().items())]
+            )
 
     def invoke(self, ctx: click.Context) -> object:
         """Run; what goes wrong is one message and exit code 1, with a traceback only under ``--debug``."""
