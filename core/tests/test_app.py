@@ -37,7 +37,6 @@ def app(*contributed: Contributed, middleware: tuple[Middleware, ...] = ()) -> S
         middleware=middleware,
         max_body_bytes=1000,
         body_timeout_seconds=None,
-        debug=False,
     )
 
 
@@ -195,7 +194,6 @@ async def test_readiness_says_what_the_probe_says(ready: bool, status: int, says
         middleware=(),
         max_body_bytes=1000,
         body_timeout_seconds=None,
-        debug=False,
     )
     answer = await call(built, "GET", "/readiness")
     assert (answer.status, answer.json()) == (status, {"status": says, "channels": {"echo": {"healthy": ready}}})

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pytest
+from starlette.requests import Request
+from starlette.routing import Route
+from starlette.types import Message
 
-from agent_framework_hosting import AgentFrameworkHost
+from agent_framework_hosting import AgentFrameworkHost, ChannelContext, ChannelContribution, hookimpl
 from agent_framework_hosting.errors import HostConfigurationError
-from agent_framework_hosting.testing import EchoAgent
+from agent_framework_hosting.testing import EchoAgent, InboxChannel
 
-AGENT = "from agent_framework_hosting.testing import EchoAgent\nagent = EchoAgent()\n"
+AGENT = "from agent_framework_hosting.testing import EchoAgent, InboxChannel\nagent = EchoAgent()\n"
 HOST = AGENT + "from agent_framework_hosting import AgentFrameworkHost\nhost = AgentFrameworkHost(agent, channels=[])\n"
 
 
@@ -51,3 +55,36 @@ def test_all_problems_of_a_configuration_come_at_once() -> None:
         )
     assert "state_dir" in str(refused.value)
     assert "token" in str(refused.value)
+
+
+@pytest.mark.anyio
+async def test_debug_logs_more_and_shows_no_traceback() -> None:
+    def broken(_: Request) -> None:
+        raise RuntimeError("the text of an exception")
+
+    class Broken(InboxChannel):
+        @hookimpl
+        def contribute_routes(self, context: ChannelContext) -> ChannelContribution:
+            return ChannelContribution(routes=[Route("/", broken)])
+
+    log = logging.getLogger("agent_framework_hosting")
+    level = log.level
+    served: list[bytes] = []
+
+    async def send(message: Message) -> None:
+        served.append(message.get("body", b""))
+
+    try:
+        async with AgentFrameworkHost(EchoAgent(), channels=[Broken()], config={}, debug=True) as host:
+            assert log.level == logging.DEBUG
+            scope = {"type": "http", "method": "GET", "path": "/inbox", "headers": [], "query_string": b""}
+            with pytest.raises(RuntimeError):
+                await host.app(scope, never, send)
+    finally:
+        log.setLevel(level)
+    assert b"the text of an exception" not in b"".join(served)
+    assert b"Internal Server Error" in b"".join(served)
+
+
+async def never() -> Message:
+    raise AssertionError("no body is read")

@@ -41,7 +41,6 @@ def build_app(
     middleware: Sequence[Middleware],
     max_body_bytes: int,
     body_timeout_seconds: float | None,
-    debug: bool,
 ) -> Starlette:
     """Put the host's own routes first, then every plugin's, flattened; mounts, which take all below them, come last.
 
@@ -62,7 +61,6 @@ def build_app(
         *middleware,
     ]
     return Starlette(
-        debug=debug,
         routes=routes,
         middleware=stack,
         lifespan=lifespan,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -37,7 +38,8 @@ class AgentFrameworkHost:
     ``channels`` are names of installed channels, configured from ``config`` (a path, the parsed content of a
     ``host.toml``, or None for ``./host.toml`` when it is there) and the environment, or ready instances, or both.
     ``state_dir`` makes state outlive the process: one directory, or one per component; None keeps it in memory.
-    Constructing opens nothing; starting does: ``async with host``, the app's lifespan, or ``serve``.
+    Constructing opens nothing; starting does: ``async with host``, the app's lifespan, or ``serve``. ``debug``
+    logs more; what a client sees stays the same.
 
     Raises ``HostConfigurationError`` for a wrong setting, ``ChannelConfigurationError`` for a channel that would deny
     everyone or stand open by accident, ``PluginError`` for a plugin that cannot be loaded, ``ValueError`` for an
@@ -132,7 +134,6 @@ class AgentFrameworkHost:
                 middleware=self._parts.options.middleware,
                 max_body_bytes=self._parts.options.config.settings.max_body_bytes,
                 body_timeout_seconds=self._parts.options.config.settings.body_timeout_seconds,
-                debug=self._parts.options.debug,
             )
         return self._app
 
@@ -226,6 +227,8 @@ class AgentFrameworkHost:
 
     async def __aenter__(self) -> Self:
         """Start exactly what the app's lifespan starts. A closed host can be started again."""
+        if self._parts.options.debug:
+            logging.getLogger("agent_framework_hosting").setLevel(logging.DEBUG)
         _ = self.app
         await self._parts.lifecycle.start(self._members())
         return self
