@@ -142,14 +142,14 @@ async def test_quick_messages_are_one_turn(api, talker, serving, soon, transport
 @pytest.mark.requirement("telegram.crowd")
 async def test_many_chats_at_once_leave_nothing_behind(api, talker, serving, soon) -> None:
     api.methods.limiter = None
-    people = range(1_000, 1_200)
+    people = range(1_000, 1_500)
     async with serving(api, talker(), typing=False) as hosted:
         for user in people:
             await api.people.say(f"from {user}", user=user)
-        await soon(api.until(lambda: len(api.world.messages) == 200))
+        await soon(api.until(lambda: len(api.world.messages) == 500))
         turns = (await hosted.get("/readiness")).json()["turns"]
     assert {user: api.texts(user) for user in people} == {user: [f"1: from {user}"] for user in people}
-    assert turns == {"accepted": 200, "answered": 200, "failed": 0, "open": 0}
+    assert turns == {"accepted": 500, "answered": 500, "failed": 0, "open": 0}
 
 
 @pytest.mark.requirement("telegram.webhook-secret")
