@@ -8,5 +8,5 @@ for project in core/pyproject.toml plugins/*/pyproject.toml; do
 done
 exec uv pip compile --quiet --upgrade --universal --python-version 3.11 \
     --no-annotate --no-header --no-emit-index-url --no-emit-find-links "${own[@]}" \
-    core/pyproject.toml plugins/*/pyproject.toml pyproject.toml --group test --group check --group docs \
+    core/pyproject.toml plugins/*/pyproject.toml pyproject.toml --group test --group check --group docs --group mutants \
     --output-file constraints.txt
