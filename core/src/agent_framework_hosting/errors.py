@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class HostingError(Exception):
     """Base of every error raised by the host itself."""
@@ -47,14 +49,42 @@ class StoreError(HostingError):
     """State could not be read or written; nothing of the refused commit was kept."""
 
 
-class RecordExists(StoreError):  # noqa: N818 - reads as the condition it names
+class CommitRefused(HostingError):  # noqa: N818 - reads as the condition it names
+    """A condition of a commit did not hold, so nothing of it was applied; trying it again cannot help."""
+
+
+class RecordsDiffer(CommitRefused):
+    """Records did not have the versions a commit expected. ``records`` are their (table, key) pairs."""
+
+    def __init__(self, records: Sequence[tuple[str, str]]) -> None:
+        """Name the records that differ; at least one."""
+        table, key = records[0]
+        more = f" and {len(records) - 1} more" if len(records) > 1 else ""
+        super().__init__(f"Record {key!r} of table {table!r}{more} changed meanwhile.")
+        self.records = tuple(records)
+
+
+class RecordExists(RecordsDiffer, StoreError):  # noqa: N818 - reads as the condition it names
     """An ``Insert`` met a record that is already there; nothing of its commit was applied."""
 
-    def __init__(self, table: str, key: str) -> None:
-        """Name the table and key that were taken."""
-        super().__init__(f"A record {key!r} already exists in table {table!r}.")
+    def __init__(self, table: str, key: str, more: Sequence[tuple[str, str]] = ()) -> None:
+        """Name the table and key that were taken; ``more`` are further ones of the same commit."""
+        super().__init__([(table, key), *more])
         self.table = table
         self.key = key
+
+    def __str__(self) -> str:
+        """Say what was taken."""
+        return f"A record {self.key!r} already exists in table {self.table!r}."
+
+
+class Fenced(CommitRefused):
+    """A lease that a commit demands is not held any more: somebody else owns the work by now."""
+
+    def __init__(self, lease: str) -> None:
+        """Name the lease."""
+        super().__init__(f"The lease {lease!r} is not held any more, so nothing was written.")
+        self.lease = lease
 
 
 class UnreadableRecord(StoreError):  # noqa: N818 - reads as the condition it names

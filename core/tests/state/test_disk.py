@@ -5,19 +5,29 @@ import os
 import sqlite3
 import stat
 import threading
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 
-from agent_framework_hosting.errors import StateDirectoryInUse, StoreError
-from agent_framework_hosting.ports import Delete, Put
+from agent_framework_hosting.errors import Fenced, RecordExists, StateDirectoryInUse, StoreError
+from agent_framework_hosting.ports import Delete, Insert, Put, Stored
 from agent_framework_hosting.state.disk import DiskStore
+from agent_framework_hosting.testing import HandClock
 from agent_framework_hosting.testing.store_contract import StoreContract
+
+FirstEdition: TypeAlias = Callable[[Path, Iterable[tuple[str, str, str]]], None]
 
 
 class TestDiskStore(StoreContract):
+    clock = HandClock()
+
     def make_store(self, tmp_path: Path) -> DiskStore:
-        return DiskStore(tmp_path / "state")
+        return DiskStore(tmp_path / "state", self.clock)
+
+    def advance(self, seconds: float) -> None:
+        self.clock.advance(seconds)
 
 
 def test_a_constructor_touches_nothing(tmp_path: Path) -> None:
@@ -120,7 +130,7 @@ async def test_writes_of_many_callers_share_a_thread(tmp_path: Path) -> None:
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("write", [Put("t\x1fu", "k", ""), Put("t", "\ud800", ""), Put("t", "k", "\ud800")])
+@pytest.mark.parametrize("write", [Put("t\x1fu", "k", ""), Put("t", "\ud800", ""), Put("t", "k", "\0")])
 async def test_what_is_no_text_is_refused_at_the_caller_alone(tmp_path: Path, write: Put) -> None:
     store = DiskStore(tmp_path)
     await store.open()
@@ -130,9 +140,8 @@ async def test_what_is_no_text_is_refused_at_the_caller_alone(tmp_path: Path, wr
         store.commit([Put("t", "after", "")]),
         return_exceptions=True,
     )
-    assert outcomes[0] is None
     assert isinstance(outcomes[1], StoreError)
-    assert outcomes[2] is None
+    assert {key for key, _ in await store.scan("t")} == {"before", "after"}
     assert store.fault is None
     await store.close()
 
@@ -175,3 +184,95 @@ async def test_what_was_removed_can_be_read_from_the_files_until_it_is_erased(tm
 
 def found_in(directory: Path, text: str) -> bool:
     return any(text.encode() in file.read_bytes() for file in directory.rglob("*") if file.is_file())
+
+
+@pytest.mark.anyio
+async def test_rows_of_the_first_edition_are_there_with_the_first_version(
+    tmp_path: Path, first_edition: FirstEdition
+) -> None:
+    first_edition(tmp_path, [("t", "b", "old"), ("t", "a", "old"), ("u", "c", "old")])
+    store = DiskStore(tmp_path)
+    await store.open()
+    found = await store.read("t", "a")
+    assert found == Stored("a", "old", 1)
+    assert await store.tables() == ["t", "u"]
+    with pytest.raises(RecordExists):
+        await store.commit([Insert("t", "a", "")])
+    assert await store.trim("t", 1) == 1  # the first edition wrote "b" before "a"
+    assert await store.commit([Put("t", "a", "new", expect=1)]) > 1
+    assert await store.scan("t") == [("a", "new")]
+    await store.close()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("copied", [False, True])
+async def test_numbers_never_go_back_whatever_was_removed(tmp_path: Path, copied: bool) -> None:
+    store = DiskStore(tmp_path / "state")
+    numbers: list[int] = []
+    for _ in range(3):
+        await store.open()
+        numbers += [
+            await store.commit([Put("t", "k", ""), Put("t", "kept", "")]),
+            await store.commit([Delete("t", "k")]),
+        ]
+        lease = await store.acquire("l", "o", 100)
+        assert lease is not None
+        numbers.append(lease.number)
+        await store.close()
+        if copied:
+            copy_as_sql(tmp_path / "state" / "cache.db")
+        await store.open()
+        assert await store.holder("l") is None
+        with pytest.raises(Fenced):
+            await store.commit([lease.fence])
+        await store.close()
+    assert numbers == sorted(set(numbers))
+
+
+def copy_as_sql(database: Path) -> None:
+    with sqlite3.connect(database) as old:
+        script = "\n".join(old.iterdump())
+    old.close()
+    database.unlink()
+    with sqlite3.connect(database) as new:
+        new.executescript(script)
+    new.close()
+
+
+@pytest.mark.anyio
+async def test_what_expired_or_was_found_by_leaves_no_trace_once_erased(tmp_path: Path) -> None:
+    clock = HandClock()
+    store = DiskStore(tmp_path, clock)
+    await store.open()
+    try:
+        await store.commit(
+            [
+                Put("t", "ended", "once-text", expires_at=clock() + 1, lookups={"f": "once-ended"}),
+                Put("t", "replaced", "once-text", lookups={"f": "once-replaced"}),
+                Put("t", "removed", "once-text", lookups={"f": "once-removed"}),
+                Put("t", "trimmed", "once-text", lookups={"f": "once-trimmed"}),
+                Put("t", "kept", "still-here", lookups={"f": "still-found"}),
+            ]
+        )
+        clock.advance(1)
+        await store.commit([Put("t", "replaced", "", lookups={"f": ""}), Delete("t", "removed")])
+        await store.commit([Put("t", "kept", "still-here", lookups={"f": "still-found"})])
+        assert await store.trim("t", 2) == 1
+        await store.erase_removed()
+        assert not found_in(tmp_path, "once-")
+        assert found_in(tmp_path, "still-found")
+    finally:
+        await store.close()
+
+
+@pytest.mark.anyio
+async def test_a_sweep_lets_commits_go_between(tmp_path: Path) -> None:
+    store = DiskStore(tmp_path)
+    await store.open()
+    await store.commit([Put("t", str(n), "", expires_at=1.0) for n in range(5000)])
+    sweeping = asyncio.ensure_future(store.sweep())
+    await asyncio.sleep(0)
+    await store.commit([Put("t", "k", "")])
+    assert not sweeping.done()
+    assert await sweeping == 5000
+    await store.close()

@@ -9,12 +9,18 @@ from hypothesis import strategies as st
 
 from agent_framework_hosting.ports import Delete, Put
 from agent_framework_hosting.state.memory import MemoryStore
+from agent_framework_hosting.testing import HandClock
 from agent_framework_hosting.testing.store_contract import StoreContract
 
 
 class TestMemoryStore(StoreContract):
+    clock = HandClock()
+
     def make_store(self, tmp_path: Path) -> MemoryStore:
-        return MemoryStore()
+        return MemoryStore(self.clock)
+
+    def advance(self, seconds: float) -> None:
+        self.clock.advance(seconds)
 
 
 @pytest.mark.anyio

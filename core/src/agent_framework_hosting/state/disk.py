@@ -1,4 +1,4 @@
-"""Records in a directory of one's own, kept by diskcache's SQLite database. The only import of diskcache."""
+"""Records in a directory of one's own."""
 
 from __future__ import annotations
 
@@ -6,121 +6,33 @@ import contextlib
 import logging
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TypeVar
 
-import diskcache  # pyright: ignore[reportMissingTypeStubs] - it ships none
-import msgspec
-
-from ..errors import StoreError, UnreadableRecord
-from ..ports import Put, Write
+from ..errors import StoreError
+from ..ports import Lease, Put, Stored, Write
+from .database import DATABASE, Database
+from .examine import examine
 from .faults import MovedAway, sentence
 from .group import GroupWorker
+from .leases import LeaseBook
 from .lock import DirectoryLock
-from .rows import COUNT, ONE, PAGE, RAW_MODE, Statement, check_texts, end_of, key_of, plan, row_key
-from .sweep import sweep
+from .texts import check_name, check_reading, fault_of
 
 logger = logging.getLogger(__name__)
 ResultT = TypeVar("ResultT")
 
-_DATABASE = "cache.db"
-_BUSY_SECONDS = 5
 
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What a store has while it is open, used on its thread alone."""
 
-class TextDisk(diskcache.Disk):
-    """Keep text in the database and refuse everything else: no pickle, no files, no bytes."""
-
-    def put(self, key: object) -> tuple[str, Literal[True]]:
-        """Return the database's key for a text key."""
-        return _text(key), True
-
-    def get(self, key: object, raw: object) -> str:
-        """Return the text key of a row."""
-        if raw != 1:
-            raise UnreadableRecord("A row of the state database has a key that is no text.")
-        return _text(key)
-
-    def store(self, value: object, read: object, key: object = None) -> tuple[Literal[0], Literal[1], None, str]:  # noqa: ARG002 - diskcache's signature
-        """Return size, mode, file name and value of a row."""
-        if read:
-            raise UnreadableRecord("The state database takes text, no files.")
-        return 0, RAW_MODE, None, _text(value)
-
-    def fetch(self, mode: object, filename: object, value: object, read: object) -> str:
-        """Return the text value of a row."""
-        if mode != RAW_MODE or filename is not None or read:
-            raise UnreadableRecord("A row of the state database holds something other than text.")
-        return _text(value)
-
-
-class _TextCache(diskcache.Cache):
-    """diskcache's database, written and read in few large statements.
-
-    Each statement gives up the interpreter lock once. Row by row, as ``Cache.set`` works, a busy event loop stretches
-    a group of 64 commits from one millisecond to more than a hundred; so one statement carries many rows.
-    """
-
-    def __init__(self, directory: Path) -> None:
-        super().__init__(  # pyright: ignore[reportUnknownMemberType] - no stubs
-            str(directory),
-            timeout=_BUSY_SECONDS,
-            disk=TextDisk,
-            eviction_policy="none",
-            cull_limit=0,
-            size_limit=2**62,
-            sqlite_synchronous=2,  # written through at each commit
-            sqlite_mmap_size=0,  # a mapped file that another program cuts short kills the process
-            disk_min_file_size=2**31 - 1,
-        )
-        self._texts = TextDisk(str(directory))
-
-    def write_all(self, commits: Sequence[Sequence[Write]]) -> list[Exception | None]:
-        """Write all commits in one transaction; return the refusal of each, or None. A failure keeps nothing."""
-        connection = self._connection()
-        statements, outcomes = plan(connection, commits)
-        if len(statements) == 1:  # a transaction by itself
-            connection.execute(*statements[0])
-        elif statements:
-            self._transact_all(connection, statements)
-        return outcomes
-
-    def _transact_all(self, connection: sqlite3.Connection, statements: Sequence[Statement]) -> None:
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-            for statement in statements:
-                connection.execute(*statement)
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                with contextlib.suppress(sqlite3.Error):
-                    connection.execute("ROLLBACK")
-            raise
-
-    def read_one(self, key: str) -> str | None:
-        """Return one value."""
-        row = self._connection().execute(ONE, (key,)).fetchone()
-        return None if row is None else self._texts.fetch(*row, read=False)
-
-    def read_page(self, start: str, above: str, below: str, limit: int) -> list[tuple[str, str]]:
-        """Return (key, value) pairs with ``start <= key``, ``above < key`` and ``key < below``, in key order."""
-        rows = self._connection().execute(PAGE, (start, above, below, limit))
-        return msgspec.json.decode(rows.fetchone()[0], type=list[tuple[str, str]])
-
-    def count_between(self, start: str, below: str) -> int:
-        """Return the number of rows with ``start <= key < below``."""
-        return self._connection().execute(COUNT, (start, below)).fetchone()[0]
-
-    def erase_removed(self) -> None:
-        """Copy what is there into a fresh database and empty the log. SQLite else leaves old rows in free space."""
-        connection = self._connection()
-        connection.execute("VACUUM")
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-
-    def _connection(self) -> sqlite3.Connection:
-        connection = self._con
-        connection.text_factory = _lenient
-        return connection
+    database: Database
+    file: tuple[int, int] | None
+    leases: LeaseBook
 
 
 class DiskStore:
@@ -128,15 +40,17 @@ class DiskStore:
 
     The directory is made with mode 0700. Commits that wait at the same time share one transaction, which is on the
     disk before any of their callers goes on. A caller that is cancelled stops waiting, and its commit still happens.
+    Leases live in memory, since nobody outlives the process that could hold one. ``clock`` tells the store's time, in
+    seconds since the epoch.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], clock: Callable[[], float] = time.time) -> None:
         self._directory = Path(path)
-        self._database = self._directory / _DATABASE
-        self._opened_file: tuple[int, int] | None = None
+        self._clock = self.now = clock  # the store's time, in seconds since the epoch
+        self._database = self._directory / DATABASE
         self._lock = DirectoryLock(self._directory)
         self._worker: GroupWorker | None = None
-        self._cache: _TextCache | None = None
+        self._opened: _Opened | None = None
         self._fault: str | None = None
 
     @property
@@ -172,7 +86,7 @@ class DiskStore:
         try:
             await worker.run(self._open_now)
         except StoreError:
-            if self._worker is worker and self._cache is None:
+            if self._worker is worker and self._opened is None:
                 self._worker = None
                 worker.stop()
             raise
@@ -187,38 +101,89 @@ class DiskStore:
                 worker.stop()
 
     async def get(self, table: str, key: str) -> str | None:
-        """Return one record or None."""
-        return await self._read(lambda cache: cache.read_one(row_key(table, key)))
+        """Return the text of one record or None."""
+        found = await self.read(table, key)
+        return None if found is None else found.text
+
+    async def read(self, table: str, key: str) -> Stored | None:
+        """Return one record with its version, or None."""
+        check_reading(table, key)
+        return await self._ask(lambda opened, now: opened.database.read_one(table, key, now))
 
     async def scan(
         self, table: str, *, prefix: str = "", after: str = "", limit: int = 1000
     ) -> Sequence[tuple[str, str]]:
         """Return up to ``limit`` (key, text) pairs in key order, keys starting with ``prefix`` and above ``after``."""
-        start = row_key(table, prefix)
-        above = row_key(table, after) if after else ""
-        page = await self._read(lambda cache: cache.read_page(start, above, end_of(start), limit))
-        return [(key_of(table, row), text) for row, text in page]
+        check_reading(table, prefix, after)
+        return await self._ask(
+            lambda opened, now: opened.database.read_page(table, prefix, after=after, limit=limit, now=now)
+        )
+
+    async def find(
+        self, table: str, field: str, value: str, *, after: str = "", limit: int = 1000
+    ) -> Sequence[tuple[str, str]]:
+        """Return up to ``limit`` (key, text) pairs whose lookup ``field`` is ``value``, sorted, above ``after``."""
+        check_name(field)
+        check_reading(table, value, after)
+        return await self._ask(
+            lambda opened, now: opened.database.find_page(table, field, value, after=after, limit=limit, now=now)
+        )
 
     async def count(self, table: str) -> int:
         """Return the number of records in a table."""
-        start = row_key(table, "")
-        return await self._read(lambda cache: cache.count_between(start, end_of(start)))
+        check_reading(table)
+        return await self._ask(lambda opened, now: opened.database.count_all(table, now))
 
-    async def commit(self, writes: Sequence[Write]) -> None:
-        """Apply all writes in one transaction that is on the disk when this returns, or none and raise."""
-        check_texts(writes)
+    async def tables(self) -> Sequence[str]:
+        """Return the names of the tables that hold records, sorted."""
+        return await self._ask(lambda opened, now: opened.database.tables(now))
+
+    async def commit(self, writes: Sequence[Write]) -> int:
+        """Apply all writes in one transaction that is on the disk when this returns, or none and raise.
+
+        Returns the version of what was written.
+        """
         if self._worker is None:
             raise self._not_open()
-        await self._worker.commit(writes)
+        return await self._worker.commit(writes)
+
+    async def sweep(self) -> int:
+        """Remove the records that have expired and return their number; commits go between."""
+        swept = 0
+        while some := await self._ask(lambda opened, now: self._own(opened).sweep_some(now)):
+            swept += some
+        return swept
+
+    async def trim(self, table: str, most: int) -> int:
+        """Remove what exceeds ``most`` records of a table, longest unwritten first; return how many went."""
+        check_reading(table)
+        return await self._ask(lambda opened, now: self._own(opened).trim(table, most, now))
 
     async def erase_removed(self) -> None:
-        """Rewrite the database, so that nothing removed can be read from its files; commits wait meanwhile."""
-        await self._read(_TextCache.erase_removed)
+        """Rewrite the database, so that nothing removed or expired can be read from its files; commits wait."""
+        await self.sweep()
+        await self._ask(lambda opened, _: opened.database.erase_removed())
 
-    async def _read(self, job: Callable[[_TextCache], ResultT]) -> ResultT:
+    async def acquire(self, name: str, owner: str, seconds: float) -> Lease | None:
+        """Hold a name for ``seconds``; None while another owner does."""
+        return await self._ask(lambda opened, _: opened.leases.acquire(name, owner, seconds))
+
+    async def renew(self, lease: Lease, seconds: float) -> Lease:
+        """Hold on for ``seconds`` from now. Raises ``Fenced`` when another owner came."""
+        return await self._ask(lambda opened, _: opened.leases.renew(lease, seconds))
+
+    async def release(self, lease: Lease) -> None:
+        """Let go; does nothing when it is another's by now."""
+        await self._ask(lambda opened, _: opened.leases.release(lease))
+
+    async def holder(self, name: str) -> Lease | None:
+        """Return who holds a name at this moment, or None."""
+        return await self._ask(lambda opened, _: opened.leases.holder(name))
+
+    async def _ask(self, job: Callable[[_Opened, float], ResultT]) -> ResultT:
         if self._worker is None:
             raise self._not_open()
-        return await self._worker.run(lambda: self._read_now(job))
+        return await self._worker.run(lambda: self._answer(job))
 
     def _not_open(self) -> StoreError:
         return StoreError(f"The store in {self._directory} is not open; await its open() first.")
@@ -226,16 +191,17 @@ class DiskStore:
     # On the worker's thread
 
     def _open_now(self) -> None:
-        if self._cache is not None:
+        if self._opened is not None:
             return
         try:
             _make_private(self._directory)
             self._lock.acquire()
             try:
-                for told in sweep(self._database):
+                for told in examine(self._database):
                     logger.warning("State was set aside: %s", told)
-                self._cache = _TextCache(self._directory)
-                self._opened_file = _identity(self._database)
+                database = Database(self._directory)
+                leases = LeaseBook(self._clock, lambda: database.numbers(1)[0])
+                self._opened = _Opened(database, _identity(self._database), leases)
             except BaseException:
                 self._lock.release()
                 raise
@@ -243,43 +209,40 @@ class DiskStore:
             raise StoreError(sentence(error, self._directory)) from error
 
     def _close_now(self) -> None:
-        cache, self._cache = self._cache, None
+        opened, self._opened = self._opened, None
         try:
-            if cache is not None:
-                cache.close()
+            if opened is not None:
+                opened.database.close()
         finally:
             self._lock.release()
 
-    def _read_now(self, job: Callable[[_TextCache], ResultT]) -> ResultT:
-        if self._cache is None:
+    def _answer(self, job: Callable[[_Opened, float], ResultT]) -> ResultT:
+        if self._opened is None:
             raise self._not_open()
         try:
-            return job(self._cache)
-        except (sqlite3.Error, OSError, UnicodeEncodeError) as error:
+            return job(self._opened, self._clock())
+        except (sqlite3.Error, OSError) as error:
             raise StoreError(sentence(error, self._directory)) from error
 
-    def _commit_all(self, commits: Sequence[Sequence[Write]]) -> Sequence[Exception | None]:
-        if self._cache is None:
+    def _commit_all(self, commits: Sequence[Sequence[Write]]) -> Sequence[int | Exception]:
+        opened = self._opened
+        if opened is None:
             return [self._not_open() for _ in commits]
+        faults = [fault_of(writes) for writes in commits]
+        fit = [writes for writes, fault in zip(commits, faults, strict=True) if fault is None]
         try:
-            if _identity(self._database) != self._opened_file:  # SQLite would go on writing into a deleted file
-                raise MovedAway(self._database)
-            outcomes = self._cache.write_all(commits)
+            outcomes = iter(self._own(opened).write_all(fit, opened.leases.is_held, self._clock()))
         except (sqlite3.Error, OSError) as error:
             self._fault = sentence(error, self._directory)
             return [StoreError(f"{self._fault} Nothing of this commit was kept.") for _ in commits]
         self._fault = None
-        return outcomes
+        return [next(outcomes) if fault is None else fault for fault in faults]
 
-
-def _text(value: object) -> str:
-    if type(value) is not str:
-        raise UnreadableRecord("The state database holds text only.")
-    return value
-
-
-def _lenient(text: bytes) -> str:
-    return text.decode("utf-8", "replace")  # a planted text must not make its whole table unreadable
+    def _own(self, opened: _Opened) -> Database:
+        """Return the database to write to; SQLite would go on writing into a deleted file."""
+        if _identity(self._database) != opened.file:
+            raise MovedAway(self._database)
+        return opened.database
 
 
 def _identity(file: Path) -> tuple[int, int] | None:

@@ -11,7 +11,8 @@ import pytest
 
 from agent_framework_hosting.errors import StoreError, UnreadableRecord
 from agent_framework_hosting.ports import Insert, Put
-from agent_framework_hosting.state.disk import DiskStore, TextDisk
+from agent_framework_hosting.state.database import TextDisk
+from agent_framework_hosting.state.disk import DiskStore
 
 INSERT = "INSERT INTO Cache(key, raw, store_time, access_time, mode, filename, value) VALUES (?, ?, 0, 0, ?, ?, ?)"
 
@@ -186,3 +187,51 @@ def test_the_disk_class_refuses_everything_but_text(tmp_path: Path) -> None:
         with pytest.raises(UnreadableRecord):
             refused()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.anyio
+async def test_planted_lookups_and_records_with_strange_columns_are_refused(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = DiskStore(tmp_path)
+    await store.open()
+    await store.commit([Put("t", key, "", lookups={"f": "x"}) for key in ("a", "b", "c", "d", "e", "f")])
+    await store.close()
+    with sqlite3.connect(tmp_path / "cache.db") as connection:
+        for change in ("tag = 'x'", "tag = -1", f"tag = {2**62}", "expire_time = 'never'", "value = 'a' || char(0)"):
+            connection.execute(
+                f"UPDATE Cache SET {change} WHERE rowid = (SELECT min(rowid) FROM Cache WHERE tag < {2**52} AND"  # noqa: S608 - constants
+                " typeof(tag) = 'integer' AND tag > 0 AND expire_time IS NULL AND value = '')"
+            )
+        planted = [
+            (b"x", "t\x1ff", "x"),
+            ("t\x1ff", b"x", "x"),
+            ("t\x1ff", "t\x1fg", b"x"),
+            ("t\x1ff", "no table", "x"),
+        ]
+        connection.executemany("INSERT INTO Lookups VALUES (?, ?, ?)", planted)
+        connection.execute("INSERT INTO Lookups VALUES ('t\x1fnobody', 't\x1ff', 'x')")
+    connection.close()
+    await store.open()
+    assert await store.scan("t") == await store.find("t", "f", "x") == [("f", "")]
+    await store.commit([Insert("t", key, "") for key in ("a", "b", "c", "d", "e")])
+    assert await store.find("t", "f", "x") == [("f", "")]
+    await store.close()
+    assert caplog.text.count("moved to the table SetAside unread") == 5
+    assert "4 rows of the table Lookups were dropped" in caplog.text
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("planted", ["TABLE Lookups(record, field, term)", "VIEW Lookups AS SELECT 1 AS record"])
+async def test_a_table_that_only_bears_the_name_is_none_of_a_host(tmp_path: Path, planted: str) -> None:
+    await filled(tmp_path)
+    with sqlite3.connect(tmp_path / "cache.db") as connection:
+        connection.execute("DROP TABLE Lookups")
+        connection.execute(f"CREATE {planted}")
+    connection.close()
+    store = DiskStore(tmp_path)
+    await store.open()
+    await store.commit([Put("t", "k", "v", lookups={"f": "x"})])
+    assert await store.find("t", "f", "x") == [("k", "v")]
+    await store.close()
+    assert list(tmp_path.glob("cache.db.set-aside-*"))
