@@ -6,25 +6,29 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
 
+from agent_framework_hosting.delivery.delivery import PUSH_TASK, lane_of
 from agent_framework_hosting.delivery.journal import Journal
-from agent_framework_hosting.delivery.outbox import PUSH_TASK, lane_of
 from agent_framework_hosting.model.durable import RetryPolicy
 from agent_framework_hosting.model.identity import ChannelIdentity
 from agent_framework_hosting.operations.opened import OpenedState
+from agent_framework_hosting.operations.tables import TABLES
 from agent_framework_hosting.ports import DurableTask
-from agent_framework_hosting.sessions.registry import IdentityRegistry
+from agent_framework_hosting.records import Catalog
+from agent_framework_hosting.sessions.people import People
 from agent_framework_hosting.state.memory import MemoryStore
+from agent_framework_hosting.state.ownership import Ownership
 from agent_framework_hosting.tasks.inprocess import InProcessTaskRunner
 
 
 class Bench:
-    """Stores, a runner and a registry, and what forgetting told the other parts."""
+    """A store, its catalog, a runner and people, and what forgetting told the other parts."""
 
     def __init__(self) -> None:
-        self.store, self.runner_store = MemoryStore(), MemoryStore()
-        self.registry = IdentityRegistry(self.store)
-        self.journal = Journal(self.runner_store)
-        self.runner = InProcessTaskRunner(store=self.runner_store)
+        self.store = MemoryStore()
+        self.runner = InProcessTaskRunner(store=self.store)
+        self.catalog = Catalog(self.store, (*TABLES, *self.runner.tables))
+        self.people = People(self.store, self.catalog, shared=True)
+        self.journal = Journal(self.store, Ownership(self.store, shared=False))
         self.runner.register(PUSH_TASK, self._push, lane=lane_of)
         self.push: Callable[[DurableTask], object] = lambda task: "receipt"
         self.busy: set[str] = set()
@@ -36,15 +40,25 @@ class Bench:
     def state(self) -> OpenedState:
         return OpenedState(
             store=self.store,
-            runner_store=self.runner_store,
-            table=lambda: self.runner.tasks,
-            registry=self.registry,
-            sessions=self._forget,
+            catalog=self.catalog,
+            journal=self.journal,
+            people=self.people,
+            tasks=lambda: self.runner.tasks,
+            sessions=self.forgotten.append,
             checkpoints=self._forget,
             linker=self._of_linker,
             channels=self._of_channels,
             busy=lambda owners: bool(self.busy & owners),
         )
+
+    async def saw(
+        self, key: str, identity: ChannelIdentity, conversation_id: str | None = None, *, is_group: bool = False
+    ) -> None:
+        """Know a person from one message."""
+        sighting = await self.people.sighting(key, identity, conversation_id, is_group=is_group)
+        if sighting is not None:
+            await self.store.commit(sighting.writes)
+            self.people.apply(sighting)
 
     async def deliver(self, to: str, *, turn_id: str | None = None, by: str | None = None, attempts: int = 1) -> str:
         """Schedule a delivery and wait until it was tried."""

@@ -91,7 +91,7 @@ async def test_where_no_socket_can_be_one_warning_says_so(bench, place: Path, fa
 
 
 async def test_a_foreign_runner_s_deliveries_are_not_touched(bench) -> None:
-    desk = Desk(replace(bench.state, table=None))
+    desk = Desk(replace(bench.state, tasks=None))
     with pytest.raises(OperationRefused, match="tools of that runner"):
         await desk.answer(ListDeliveries())
     assert await desk.answer(ListIdentities()) == PeoplePage([], 0)

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from agent_framework_hosting.errors import OperationRefused, PluginError, StateDirectoryInUse
 from agent_framework_hosting.hookspecs import Channel
-from agent_framework_hosting.linking.records import TABLE as PENDING_LINKS
+from agent_framework_hosting.linking.records import PENDING_LINKS
 from agent_framework_hosting.model.durable import HostStatePaths
 from agent_framework_hosting.model.identity import ChannelIdentity
 from agent_framework_hosting.operations.answers import Forgotten, PeoplePage
@@ -15,8 +16,9 @@ from agent_framework_hosting.operations.files import opened
 from agent_framework_hosting.operations.place import StatePlace
 from agent_framework_hosting.operations.requests import ForgetIdentity, ListIdentities
 from agent_framework_hosting.ports import Delete, Put, Store
-from agent_framework_hosting.sessions.registry import IdentityRegistry
-from agent_framework_hosting.sessions.resolve import RESETS, SNAPSHOTS
+from agent_framework_hosting.records import Catalog
+from agent_framework_hosting.sessions.conversations import RESETS, SNAPSHOTS
+from agent_framework_hosting.sessions.people import People
 from agent_framework_hosting.state.disk import DiskStore
 
 pytestmark = pytest.mark.anyio
@@ -48,20 +50,28 @@ class Place:
     def stopped(self) -> StatePlace:
         return StatePlace(self.paths(), self.root / "control.sock", self.paths()["checkpoints"], self._channel)
 
-    async def fill(self) -> None:
-        for part in ("runner", "sessions"):
-            store = DiskStore(self.root / part)
-            await store.open()
-            if part == "sessions":
-                await IdentityRegistry(store).record("notes:ada-lovelace", ADA)
-                await store.commit(
-                    [
-                        Put(SNAPSHOTS, "notes:ada-lovelace\x1f", "{}"),
-                        Put(RESETS, "notes:ada-lovelace", "1"),
-                        Put("of.notes.notes", "ada-lovelace", "a note"),
-                    ]
-                )
+    @asynccontextmanager
+    async def store(self) -> AsyncIterator[Store]:
+        store = DiskStore(self.root / "runner")
+        await store.open()
+        try:
+            yield store
+        finally:
             await store.close()
+
+    async def fill(self) -> None:
+        async with self.store() as store:
+            sighting = await People(store, Catalog(store)).sighting("notes:ada-lovelace", ADA)
+            assert sighting is not None
+            await store.commit(
+                [
+                    *sighting.writes,
+                    Put(SNAPSHOTS.name, "notes:ada-lovelace\x1f", "{}"),
+                    Put(SNAPSHOTS.aside, "notes:ada-lovelace\x1f", "damaged"),
+                    Put(RESETS.name, "notes:ada-lovelace", "1"),
+                    Put("of.notes.notes", "ada-lovelace", "a note"),
+                ]
+            )
         for key in ("notes:ada-lovelace", "notes:bob"):
             (self.root / "checkpoints" / key / "threads").mkdir(parents=True)
             (self.root / "checkpoints" / key / "x.json").write_text(key)
@@ -114,25 +124,24 @@ async def test_what_cannot_be_asked_is_told(place: Place) -> None:
     (place.root / "links").mkdir()
     (place.root / "links" / "own.db").write_text("x")
     place.channel.broken = True
-    linker, channel = (await place.forget("notes:ada-lovelace")).left
+    linker, channel, table = (await place.forget("notes:ada-lovelace")).left
     assert "keeps files of its own" in linker
     assert channel == "Channel notes failed to remove what it keeps itself; the log says why."
+    assert table.startswith("Table of.notes.notes still names this person")
     (left,) = [each for each in (await place.forget("gone:x")).left if "gone" in each]
     assert left.startswith("Channel gone could not be built")
 
 
 async def test_links_under_way_go_with_either_side(place: Place) -> None:
     await place.fill()
-    store = DiskStore(place.root / "sessions")
-    await store.open()
     party = '{"channel": "notes", "id": "ada-lovelace", "attributes": {}, "conversation": null}'
     other = party.replace("ada-lovelace", "bob")
     for asker, claimant in ((party, other), (other, party)):
         sides = f'"asker": {asker}, "claimant": {claimant}'
         text = f'{{"v": 1, {sides}, "code": "c", "expires": 9e9, "number": "1", "wrong": 0}}'
         key = '["notes", "ada-lovelace"]' if asker is party else '["notes", "bob"]'
-        await store.commit([Put(PENDING_LINKS, key, text)])
-    await store.close()
+        async with place.store() as store:
+            await store.commit([Put(PENDING_LINKS.name, key, text)])
     await place.forget("notes:ada-lovelace")
     assert place.naming("ada-lovelace") == []
 

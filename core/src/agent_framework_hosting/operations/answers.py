@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from ..delivery.journal import TurnStatus
-from ..tasks.record import TaskRecordStatus
+from ..model.durable import TaskRecordStatus
+from ..records import TableReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +188,13 @@ class Revoked:
     accounts: Sequence[Account]
 
 
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """Every table of the state, by name."""
+
+    tables: Sequence[TableReport]
+
+
 Answer: TypeAlias = (
     DeliveryPage
     | DeliveryDetail
@@ -198,4 +206,5 @@ Answer: TypeAlias = (
     | Forgotten
     | LinksPage
     | Revoked
+    | Tables
 )

@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import cast
 from urllib.parse import urlsplit
 
-from ..delivery.outbox import PUSH_TASK, account_of
-from ..errors import OperationRefused, UnreadableRecord
-from ..tasks.record import TaskRecord
-from ..tasks.table import TaskTable
+from ..delivery.delivery import PUSH_TASK, account_of
+from ..errors import CommitRefused, OperationRefused
+from ..ports import StoredTask, TaskTable
 from .answers import AttemptRow, Changed, Counted, DeliveryDetail, DeliveryPage, DeliveryRow
 from .requests import DropDeliveries, ListDeliveries, PurgeDeliveries, ReplayDeliveries
 
@@ -54,7 +53,7 @@ class Deliveries:
             try:
                 await self.require(task_id)
                 await self._table().replay(task_id)
-            except (OperationRefused, ValueError) as error:
+            except (OperationRefused, ValueError, CommitRefused) as error:
                 refused[task_id] = _named(error)
             else:
                 done.append(task_id)
@@ -84,15 +83,12 @@ class Deliveries:
             raise OperationRefused(str(error)) from error
         return Counted(removed)
 
-    async def find(self, task_id: str) -> TaskRecord | None:
+    async def find(self, task_id: str) -> StoredTask | None:
         """Return one delivery's record, None when there is none."""
-        try:
-            record = await self._table().get(task_id)
-        except UnreadableRecord as error:
-            raise OperationRefused(f"Delivery {task_id} cannot be read: {error}") from error
+        record = await self._table().get(task_id)
         return record if record is not None and record.name == PUSH_TASK else None
 
-    async def require(self, task_id: str) -> TaskRecord:
+    async def require(self, task_id: str) -> StoredTask:
         """Return one delivery's record. Raises ``OperationRefused``."""
         record = await self.find(task_id)
         if record is None:
@@ -113,7 +109,7 @@ class Deliveries:
         return found
 
 
-def row_of(record: TaskRecord) -> DeliveryRow:
+def row_of(record: StoredTask) -> DeliveryRow:
     """Return a record without its payload."""
     channel, native_id = account_of(record.lane) or ("", "")
     return DeliveryRow(

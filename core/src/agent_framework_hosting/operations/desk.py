@@ -6,7 +6,7 @@ import logging
 
 from ..errors import OperationRefused, StoreError
 from . import requests as ask
-from .answers import Answer
+from .answers import Answer, Tables
 from .deliveries import Deliveries
 from .forget import Forgetting
 from .opened import OpenedState
@@ -32,10 +32,11 @@ class Desk:
     """Answer an operator from the opened state of one host."""
 
     def __init__(self, state: OpenedState) -> None:
-        self._deliveries = None if state.table is None else Deliveries(state.table)
-        self._tracer = Tracer(state.runner_store, self._deliveries)
-        self._people = PeopleView(state.registry)
-        self._forgetting = Forgetting(state, self._people, self._tracer)
+        self._catalog = state.catalog
+        self._deliveries = None if state.tasks is None else Deliveries(state.tasks)
+        self._tracer = Tracer(state.store, state.journal, self._deliveries)
+        self._people = PeopleView(state.people)
+        self._forgetting = Forgetting(state, self._people)
 
     async def answer(self, request: ask.Request) -> Answer:
         """Do what is asked. Raises ``OperationRefused`` with a sentence for what cannot be done."""
@@ -51,6 +52,8 @@ class Desk:
         match request:
             case ask.TraceMessage():
                 return await self._tracer.trace(request.id)
+            case ask.ListTables():
+                return Tables(await self._catalog.report())
             case ask.ForgetIdentity():
                 return await self._forgetting.forget(request.key)
             case ask.ListIdentities() | ask.ShowIdentity() | ask.ListLinks() | ask.RevokeLink():

@@ -7,25 +7,24 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+from ..delivery.journal import Journal
 from ..errors import HostingError, OperationRefused
 from ..hookspecs import Channel
-from ..linking.pending_links import PendingLinks
-from ..linking.records import record_key
 from ..model.identity import ChannelIdentity
 from ..ports import Store
-from ..sessions.registry import IdentityRegistry
-from ..sessions.resolve import Sessions
+from ..records import Catalog
+from ..sessions.people import People
 from ..state.disk import DiskStore
-from ..state.memory import MemoryStore
 from ..state.namespace import StoreNamespace
-from ..tasks.table import TaskTable
+from ..state.ownership import Ownership
+from ..tasks.record import RECEIPTS, TASKS
+from ..tasks.table import StoredTaskTable
 from .desk import Desk
 from .opened import OpenedState
-from .place import StatePlace
+from .place import StatePlace, has_state, move_in_earlier, store_home
+from .tables import TABLES
 
 logger = logging.getLogger(__name__)
-
-_MOST_PENDING_LINKS = 1_000_000
 
 
 @asynccontextmanager
@@ -34,52 +33,46 @@ async def opened(place: StatePlace) -> AsyncGenerator[Desk]:
 
     Raises ``StateDirectoryInUse`` when a process has them, ``OperationRefused`` when there are none.
     """
+    home = store_home(place.paths)
+    if home is None or not has_state(place.paths):
+        places = " or ".join(filter(None, (place.paths.get("runner"), place.paths.get("sessions"))))
+        raise OperationRefused(
+            f"There is no state in {places}: no host was started with this state directory yet. Check state_dir, "
+            "or name the directory with --state-dir."
+        )
     async with AsyncExitStack() as stack:
-        runner_store = await _opened(place.paths.get("runner"), stack)
-        store = await _opened(place.paths.get("sessions"), stack)
-        if not (store.durable or runner_store.durable):
-            places = " or ".join(filter(None, (place.paths.get("runner"), place.paths.get("sessions"))))
-            raise OperationRefused(
-                f"There is no state in {places}: no host was started with this state directory yet. Check state_dir, "
-                "or name the directory with --state-dir."
-            )
-        registry = IdentityRegistry(store)
-        await registry.load()
-        parts = _StoppedParts(place, store)
+        store = DiskStore(home)
+        await store.open()
+        stack.push_async_callback(store.close)
+        await move_in_earlier(place.paths, store)
+        catalog = Catalog(store, (*TABLES, TASKS, RECEIPTS))
+        await catalog.load()
+        people = People(store, catalog)
+        await people.load()
+        parts = _StoppedParts(place, store, catalog)
         yield Desk(
             OpenedState(
                 store=store,
-                runner_store=runner_store,
-                table=lambda: TaskTable(runner_store),
-                registry=registry,
-                sessions=parts.forget_sessions,
+                catalog=catalog,
+                journal=Journal(store, Ownership(store, shared=False)),
+                people=people,
+                tasks=lambda: StoredTaskTable(store),
+                sessions=lambda _: None,
                 checkpoints=parts.forget_checkpoints,
-                linker=parts.forget_links,
+                linker=_nothing_in_memory,
                 channels=parts.forget_in_channels,
                 busy=None,
             )
         )
 
 
-async def _opened(path: str | None, stack: AsyncExitStack) -> Store:
-    """Open what is there and make nothing; what is not there is empty."""
-    if path is None or not _is_directory(path):
-        return MemoryStore()
-    store = DiskStore(path)
-    await store.open()
-    stack.push_async_callback(store.close)
-    return store
-
-
 class _StoppedParts:
     """What a live host does with its parts, done with files."""
 
-    def __init__(self, place: StatePlace, store: Store) -> None:
+    def __init__(self, place: StatePlace, store: Store, catalog: Catalog) -> None:
         self._place = place
         self._store = store
-
-    async def forget_sessions(self, isolation_key: str) -> None:
-        await Sessions(lambda _: None, _fork_nothing, self._store).forget(isolation_key)
+        self._catalog = catalog
 
     async def forget_checkpoints(self, isolation_key: str) -> None:
         root = self._place.checkpoints
@@ -89,18 +82,14 @@ class _StoppedParts:
 
         await DirectoryCheckpoints(root, ()).forget(Scope(isolation_key), "")
 
-    async def forget_links(self, identities: Sequence[ChannelIdentity]) -> None:
-        pending = PendingLinks(self._store, _MOST_PENDING_LINKS)
-        await pending.load(0.0)
-        for identity in identities:
-            await pending.drop_of(record_key(identity))
-
     async def forget_in_channels(self, identities: Sequence[ChannelIdentity]) -> Sequence[str]:
         left = list(self._linker_files())
         for name in dict.fromkeys(identity.channel for identity in identities):
             try:
                 channel = self._place.channel(name)
             except HostingError as error:
+                if await self._catalog.covers(name):
+                    continue  # all it keeps is declared, and goes without it
                 left.append(
                     f"Channel {name} could not be built, so what it keeps itself was not removed: {error} "
                     "Run the command again when that is mended, or while the host runs."
@@ -129,9 +118,9 @@ async def forget_in(channel: Channel, identities: Sequence[ChannelIdentity], sto
     return ()
 
 
+async def _nothing_in_memory(_: Sequence[ChannelIdentity]) -> None:
+    """A stopped host's linker keeps nothing but records, which go with the others."""
+
+
 def _is_directory(path: str) -> bool:
     return Path(path).is_dir()
-
-
-async def _fork_nothing(*_: object) -> None:
-    raise AssertionError("A stopped host opens no session.")

@@ -5,27 +5,29 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from ..delivery.journal import Journal
 from ..model.identity import ChannelIdentity
-from ..ports import Store
-from ..sessions.registry import IdentityRegistry
-from ..tasks.table import TaskTable
+from ..ports import Store, TaskTable
+from ..records import Catalog
+from ..sessions.people import People
 
 
 @dataclass(frozen=True, slots=True)
 class OpenedState:
-    """Stores and parts of one host.
+    """The store and parts of one host.
 
-    ``table`` returns the tasks of deliveries; it is None when another runner keeps them. ``sessions`` and
-    ``checkpoints`` forget an isolation key, ``linker`` and ``channels`` identities; ``channels`` returns
-    sentences about what it could not reach. ``busy`` says whether turns of isolation keys are under way,
-    and is None for a stopped host.
+    ``tasks`` returns the tasks of deliveries; it is None when the runner shows none. ``checkpoints`` and ``sessions``
+    let go of an isolation key, ``linker`` and ``channels`` of identities, beyond what the catalog's records hold;
+    ``channels`` returns sentences about what it could not reach. ``busy`` says whether turns of isolation keys are
+    under way, and is None for a stopped host.
     """
 
     store: Store
-    runner_store: Store
-    table: Callable[[], TaskTable] | None
-    registry: IdentityRegistry
-    sessions: Callable[[str], Awaitable[None]]
+    catalog: Catalog
+    journal: Journal
+    people: People
+    tasks: Callable[[], TaskTable] | None
+    sessions: Callable[[str], None]
     checkpoints: Callable[[str], Awaitable[None]]
     linker: Callable[[Sequence[ChannelIdentity]], Awaitable[None]]
     channels: Callable[[Sequence[ChannelIdentity]], Awaitable[Sequence[str]]]

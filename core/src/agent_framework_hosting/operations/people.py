@@ -6,29 +6,29 @@ from collections.abc import Sequence
 
 from ..errors import OperationRefused
 from ..model.identity import ChannelIdentity
-from ..sessions.registry import IdentityRegistry
+from ..sessions.people import People
 from .answers import Account, AddressRow, LinkRow, LinksPage, PeoplePage, PersonDetail, PersonRow, Revoked
 from .requests import ListIdentities, ListLinks
 
 
 class PeopleView:
-    """Read the registry, and end links."""
+    """Read who is known, and end links."""
 
-    def __init__(self, registry: IdentityRegistry) -> None:
-        self._registry = registry
+    def __init__(self, people: People) -> None:
+        self._people = people
 
     def list(self, asked: ListIdentities) -> PeoplePage:
         """Return who is known, most recently seen first."""
         found: list[PersonRow] = []
         known = 0
-        for key, addresses in self._registry.people():
+        for key, addresses in self._people.everyone():
             identities = [address.identity for address in addresses]
             if asked.channel is not None and all(each.channel != asked.channel for each in identities):
                 continue
             known += 1
             if len(found) < asked.limit:
                 since = min(address.since for address in addresses)
-                linked = bool(self._registry.links.members(key))
+                linked = bool(self._people.members(key))
                 found.append(PersonRow(key, accounts(identities), since, addresses[0].last_seen, linked))
         return PeoplePage(found, known)
 
@@ -44,9 +44,9 @@ class PeopleView:
                 each.last_seen,
                 sorted(each.claims or ()),
             )
-            for each in self._registry.known(key)
+            for each in self._people.known(key)
         ]
-        linked = accounts(self._registry.links.members(key))
+        linked = accounts(self._people.members(key))
         if not addresses and not linked:
             raise OperationRefused(f"Nobody is known as {given!r}. See agent-host identities list.")
         return PersonDetail(key, addresses, linked)
@@ -54,32 +54,29 @@ class PeopleView:
     def links(self, asked: ListLinks) -> LinksPage:
         """Return who is linked with whom."""
         since: dict[str, float] = {}
-        for alias in self._registry.links:
-            since[alias.isolation_key] = min(alias.at, since.get(alias.isolation_key, alias.at))
-        rows = [
-            LinkRow(key, accounts(self._registry.links.members(key)), since[key]) for key in list(since)[: asked.limit]
-        ]
+        for alias in self._people.links():
+            since[alias.key] = min(alias.at, since.get(alias.key, alias.at))
+        rows = [LinkRow(key, accounts(self._people.members(key)), since[key]) for key in list(since)[: asked.limit]]
         return LinksPage(rows, len(since))
 
     async def revoke(self, given: str) -> Revoked:
         """Give every account of a person a memory of its own again."""
         key = self.key_of(given)
-        links = self._registry.links
         left: list[ChannelIdentity] = []
-        while members := links.members(key):
-            left += await links.unlink(members[0])
+        while members := self._people.members(key):
+            left += await self._people.unlink(members[0])
         if not left:
             raise OperationRefused(f"{given!r} is linked with nobody. See agent-host links list.")
         return Revoked(accounts(left))
 
     def key_of(self, given: str) -> str:
         """Return the isolation key that is meant: the given one, or that of the identity ``CHANNEL:NATIVE_ID``."""
-        if self._registry.known(given) or self._registry.links.members(given):
+        if self._people.known(given) or self._people.members(given):
             return given
         identity = identity_in(given)
         if identity is None:
             return given
-        return self._registry.person_of(identity) or self._registry.key_of(identity) or given
+        return self._people.person_of(identity) or self._people.key_of(identity) or given
 
 
 def identity_in(given: str) -> ChannelIdentity | None:

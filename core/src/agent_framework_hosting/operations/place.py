@@ -11,6 +11,9 @@ from pathlib import Path
 
 from ..hookspecs import Channel
 from ..model.durable import HostStatePaths
+from ..ports import Store
+from ..state.database import DATABASE
+from ..state.moving import move_in
 
 SOCKET = "control.sock"
 MOST_PATH_BYTES = 100  # systems end between 104 and 108
@@ -28,6 +31,24 @@ class StatePlace:
     socket: Path
     checkpoints: str | None
     channel: Callable[[str], Channel]
+
+
+def store_home(paths: HostStatePaths) -> str | None:
+    """Return the directory of the host's one store: the runner's, else that of the sessions; None in memory."""
+    return paths.get("runner") or paths.get("sessions")
+
+
+def has_state(paths: HostStatePaths) -> bool:
+    """Say whether a host was started with these directories, of whichever edition."""
+    places = (paths.get("runner"), paths.get("sessions"))
+    return any((Path(place) / DATABASE).exists() for place in places if place)
+
+
+async def move_in_earlier(paths: HostStatePaths, store: Store) -> None:
+    """Take into the store what an earlier edition kept in a second database, in the directory of the sessions."""
+    earlier = paths.get("sessions")
+    if earlier is not None and earlier != store_home(paths):
+        await move_in(Path(earlier), store)
 
 
 def unreachable(path: Path) -> str | None:

@@ -6,7 +6,7 @@ from typing import Annotated, TypeAlias
 
 import msgspec
 
-from ..tasks.record import TaskRecordStatus
+from ..model.durable import TaskRecordStatus
 
 Text: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
 Ids: TypeAlias = Annotated[tuple[Text, ...], msgspec.Meta(max_length=1000)]
@@ -93,6 +93,10 @@ class RevokeLink(_Request, frozen=True, tag="links.revoke"):
     key: Text
 
 
+class ListTables(_Request, frozen=True, tag="state.tables"):
+    """List every table of the state: how many records it has, and how many could not be read."""
+
+
 PeopleRequest: TypeAlias = ListIdentities | ShowIdentity | ListLinks | RevokeLink
 DeliveryRequest: TypeAlias = ListDeliveries | ShowDelivery | ReplayDeliveries | DropDeliveries | PurgeDeliveries
-Request: TypeAlias = DeliveryRequest | PeopleRequest | TraceMessage | ForgetIdentity
+Request: TypeAlias = DeliveryRequest | PeopleRequest | TraceMessage | ForgetIdentity | ListTables

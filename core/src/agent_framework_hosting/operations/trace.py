@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import cast
 
 from ..delivery.continuations import Continuations
-from ..delivery.journal import FINISHED, TURNS, TurnRecord, turn_codec
-from ..errors import OperationRefused, UnreadableRecord
-from ..ports import Store
-from ..tasks.record import TaskRecord
+from ..delivery.journal import FINISHED, Journal, TurnRecord
+from ..errors import OperationRefused
+from ..ports import Store, StoredTask
 from .answers import Moment, Trace, Traces
 from .deliveries import Deliveries, row_of
 
@@ -22,45 +21,31 @@ _UNKNOWN = (
 class Tracer:
     """Find messages in the journal and tell their stories."""
 
-    def __init__(self, store: Store, deliveries: Deliveries | None) -> None:
-        self._store = store
+    def __init__(self, store: Store, journal: Journal, deliveries: Deliveries | None) -> None:
+        self._runs = Continuations(store)
+        self._journal = journal
         self._deliveries = deliveries
 
     async def trace(self, given: str) -> Traces:
         """Return the messages that an id stands for: of a turn, an event, a delivery or a background run."""
-        turn = await self._turn(given) or await self._turn(await self._named_by(given))
-        turns = [turn] if turn is not None else [each async for each in self.turns() if _is_named(each, given)]
+        turn = await self._journal.get(given) or await self._turn(await self._named_by(given))
+        turns = [turn] if turn is not None else [each async for each in self._journal.all() if _is_named(each, given)]
         if not turns:
             raise OperationRefused(_UNKNOWN.format(given))
         return Traces([await self._told(each) for each in turns])
 
-    async def turns(self) -> AsyncIterator[TurnRecord]:
-        """Go through the journal, oldest first; what cannot be read is left out."""
-        after = ""
-        while rows := await self._store.scan(TURNS, after=after):
-            after = rows[-1][0]
-            for _, text in rows:
-                try:
-                    yield turn_codec.load(text)
-                except UnreadableRecord:
-                    continue
-
     async def _turn(self, turn_id: str | None) -> TurnRecord | None:
-        text = await self._store.get(TURNS, turn_id) if turn_id else None
-        try:
-            return None if text is None else turn_codec.load(text)
-        except UnreadableRecord as error:
-            raise OperationRefused(f"The record of message {turn_id} cannot be read: {error}") from error
+        return await self._journal.get(turn_id) if turn_id else None
 
     async def _named_by(self, given: str) -> str | None:
         """Return the turn that a delivery or a token belongs to, where they say so."""
-        run = await Continuations(self._store).get(given)
+        run = await self._runs.get(given)
         if run is not None:
             return run.turn_id
         delivery = await self._delivery(given)
         return None if delivery is None else cast("str | None", delivery.payload.get("turn_id"))
 
-    async def _delivery(self, task_id: str) -> TaskRecord | None:
+    async def _delivery(self, task_id: str) -> StoredTask | None:
         return None if self._deliveries is None else await self._deliveries.find(task_id)
 
     async def _told(self, turn: TurnRecord) -> Trace:
@@ -97,7 +82,7 @@ def _of_turn(turn: TurnRecord) -> Iterator[Moment]:
         yield Moment(turn.finished_at, turn.status, error=turn.note)
 
 
-def _of_delivery(record: TaskRecord) -> Iterator[Moment]:
+def _of_delivery(record: StoredTask) -> Iterator[Moment]:
     yield Moment(record.created, "delivery accepted", record.id)
     for number, each in enumerate(record.tries, 1):
         last = number == len(record.tries)
@@ -110,7 +95,7 @@ def _of_delivery(record: TaskRecord) -> Iterator[Moment]:
     yield from _end_of(record)
 
 
-def _end_of(record: TaskRecord) -> Sequence[Moment]:
+def _end_of(record: StoredTask) -> Sequence[Moment]:
     if record.finished is None:
         return ()
     receipt = "" if record.receipt is None else f", receipt {record.receipt}"
