@@ -12,9 +12,9 @@ from agent_framework_hosting.authorization.allowlists import (
     AnyOfAllowlists,
     CallableAllowlist,
     LinkedClaimAllowlist,
+    LoadedIds,
     NativeIdAllowlist,
 )
-from agent_framework_hosting.authorization.loaded_ids import LoadedIds
 from agent_framework_hosting.authorization.policy import AuthPolicy
 from agent_framework_hosting.model.identity import ChannelIdentity
 from agent_framework_hosting.model.verdict import AllowlistDecision, AuthorizationContext

@@ -15,7 +15,8 @@ from agent_framework_hosting.model.command import ChannelCommandContext
 from agent_framework_hosting.model.identity import ChannelIdentity
 from agent_framework_hosting.model.request import ChannelRequest
 from agent_framework_hosting.ports import Write
-from agent_framework_hosting.sessions.registry import IdentityRegistry
+from agent_framework_hosting.records import Catalog
+from agent_framework_hosting.sessions.people import People
 from agent_framework_hosting.state.memory import MemoryStore
 
 
@@ -28,10 +29,10 @@ class KeptStore(MemoryStore):
     def durable(self) -> bool:
         return True
 
-    async def commit(self, writes: Sequence[Write]) -> None:
+    async def commit(self, writes: Sequence[Write]) -> int:
         if self.full:
             raise StoreError("The disk is full.")
-        await super().commit(writes)
+        return await super().commit(writes)
 
     async def everything(self) -> str:
         tables = ("links", "identities", "pending_links")
@@ -43,7 +44,7 @@ async def nothing_of_the_kind(*_: object) -> NoReturn:
 
 
 class LinkHost:
-    """Registry and linker as a host connects them; ``restart`` builds both anew on the same store."""
+    """People and linker as a host connects them; ``restart`` builds both anew on the same store."""
 
     def __init__(self, **options: object) -> None:
         self.now = 1_000_000.0
@@ -55,12 +56,13 @@ class LinkHost:
 
     def build(self) -> None:
         self.linker = OneTimeCodeLinker(clock=lambda: self.now, **self.options)  # type: ignore[arg-type]
-        self.registry = IdentityRegistry(self.store, clock=lambda: self.now, join_claims=self.linker.join_claims)
-        self.linker.connect(self.registry.links, self.store, self.notify)
+        joins, catalog = self.linker.join_claims, Catalog(self.store)
+        self.people = People(self.store, catalog, clock=lambda: self.now, join_claims=joins)
+        self.linker.connect(self.people, self.store, self.notify)
 
     async def restart(self) -> None:
         self.build()
-        await self.registry.load()
+        await self.people.load()
         await self.linker.load()
 
     async def notify(self, identity: ChannelIdentity, text: str) -> None:
@@ -90,7 +92,7 @@ class LinkHost:
         return answer
 
     async def key(self, who: ChannelIdentity) -> str:
-        return await self.registry.key_for(who, {})
+        return await self.people.key_for(who, {})
 
     async def code_for(self, who: ChannelIdentity) -> str:
         return self.code_in(await self.say(who, "/link"))

@@ -11,7 +11,7 @@ from agent_framework_hosting.linking.ports import HostedLinker
 from agent_framework_hosting.model.identity import ChannelIdentity
 from agent_framework_hosting.model.verdict import LinkChallenge, LinkedIdentity
 from agent_framework_hosting.ports import IdentityLinker, Put, Store
-from agent_framework_hosting.sessions.registry import IdentityRegistry
+from agent_framework_hosting.sessions.people import People
 
 PHONE = ChannelIdentity("telegram", "1", {"chat_id": 1, "username": "anna"})
 DESK = ChannelIdentity("teams", "a", {"conversation": "a:1"})
@@ -31,7 +31,7 @@ class Host(Protocol):
     now: float
     store: Kept
     linker: OneTimeCodeLinker
-    registry: IdentityRegistry
+    people: People
     unreachable: set[str]
     read: dict[tuple[str, str], list[str]]
     say: Callable[..., Awaitable[str]]
@@ -70,7 +70,7 @@ async def test_code_on_one_side_confirmation_on_the_other(host: Host) -> None:
     assert "linked with teams account a" in answer
     assert "linked with telegram account" in host.question_to(DESK)
     assert await host.key(PHONE) == await host.key(DESK) == "telegram:1"
-    assert host.registry.addresses("telegram:1") == {"telegram": [PHONE], "teams": [DESK]}
+    assert host.people.addresses("telegram:1") == {"telegram": [PHONE], "teams": [DESK]}
 
 
 @pytest.mark.parametrize("keep_name", [True, False])
@@ -302,7 +302,7 @@ async def test_a_linked_account_is_the_person_with_the_claims_of_all_its_account
     host = make_host(claims_lifetime=3600.0)
     await host.link(PHONE, DESK)
     assert await host.linker.resolve(PHONE) == LinkedIdentity("telegram:1")
-    await host.registry.record("telegram:1", DESK, claims={"email": "anna@x"})
+    host.people.apply(await host.people.sighting("telegram:1", DESK, claims={"email": "anna@x"}))
     assert await host.linker.resolve(PHONE) == LinkedIdentity("telegram:1", {"email": "anna@x"})
     host.now += 3601
     assert await host.linker.resolve(PHONE) == LinkedIdentity("telegram:1")

@@ -1,144 +1,183 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_framework_hosting.errors import LaneFull
-from agent_framework_hosting.sessions.lanes import LanePlace, Lanes
+from agent_framework_hosting.errors import StoreError
+from agent_framework_hosting.ports import Lanes, Place
+from agent_framework_hosting.sessions.lanes import LanePlace, ProcessLanes, SharedLanes
+from agent_framework_hosting.state.memory import MemoryStore
+from agent_framework_hosting.state.ownership import Ownership
+from agent_framework_hosting.testing import HandClock
+from agent_framework_hosting.testing.lanes_contract import LanesContract
 
-pytestmark = pytest.mark.anyio
+
+class TestProcessLanes(LanesContract):
+    running_limit = 2
+
+    def make_lanes(self) -> Lanes:
+        return ProcessLanes(waiting_limit=self.waiting_limit, running_limit=2)
 
 
-class Worker:
-    """Enter a place, say so, and leave when told."""
+class Site:
+    """Hosts on one store, each with lanes of its own."""
 
-    def __init__(self, place: LanePlace, log: list[str], name: str) -> None:
-        self.entered = asyncio.Event()
-        self.finish = asyncio.Event()
-        self.task = asyncio.create_task(self._work(place, log, name))
+    def __init__(self) -> None:
+        self.clock = HandClock()
+        self.store = MemoryStore(self.clock)
+        self.hosts: list[Ownership] = []
 
-    async def _work(self, place: LanePlace, log: list[str], name: str) -> None:
+    async def host(self) -> Ownership:
+        ownership = Ownership(self.store, shared=True)
+        await ownership.begin()
+        self.hosts.append(ownership)
+        return ownership
+
+    def lanes(self, host: Ownership, **limits: int) -> SharedLanes:
+        async def hold(name: str) -> bool:
+            return await host.hold(name) is not None
+
+        return SharedLanes(ProcessLanes(**limits), hold, host.let_go)
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[Site]:
+    made = Site()
+    yield made
+    for host in made.hosts:
+        await host.end()
+
+
+class TestSharedLanes(LanesContract):
+    waiting_limit = 3
+    running_limit = 4
+
+    @pytest.fixture(autouse=True)
+    async def hosted(self, site: Site) -> None:
+        self.site, self.host = site, await site.host()
+
+    def make_lanes(self) -> Lanes:
+        return self.site.lanes(self.host, waiting_limit=self.waiting_limit, running_limit=4)
+
+
+@pytest.mark.anyio
+@pytest.mark.requirement("owners.shared")
+async def test_two_hosts_are_never_in_one_lane_at_once(site: Site) -> None:
+    inside: list[str] = []
+    entered: list[str] = []
+    most = 0
+
+    async def turn(place: Place, who: str) -> None:
+        nonlocal most
         await place.enter()
-        log.append(f"+{name}")
-        self.entered.set()
-        await self.finish.wait()
-        log.append(f"-{name}")
+        inside.append(who)
+        entered.append(who)
+        for _ in range(5):
+            most = max(most, len(inside))
+            await asyncio.sleep(0)
+        inside.remove(who)
         place.leave()
 
+    both = [site.lanes(await site.host()) for _ in range(2)]
+    turns = [turn(lanes.reserve("a"), f"{host}.{number}") for number in range(4) for host, lanes in enumerate(both)]
+    async with asyncio.timeout(30):
+        await asyncio.gather(*turns)
+        for lanes in both:
+            await lanes.idle()
+    assert most == 1
+    for host in "01":
+        assert [who for who in entered if who[0] == host] == [f"{host}.{number}" for number in range(4)]
+    assert await held_lanes(site, "a") == []
 
-async def settled() -> None:
-    """Let every task that can run do so."""
-    for _ in range(20):
+
+async def held_lanes(site: Site, *names: str) -> list[str]:
+    """Return which of the lanes are still closed to a host that comes anew."""
+    closed: list[str] = []
+    lanes = site.lanes(await site.host())
+    for name in names:
+        place = lanes.reserve(name)
+        try:
+            async with asyncio.timeout(1):
+                await place.enter()
+        except TimeoutError:
+            closed.append(name)
+        place.leave()
+    await lanes.idle()
+    return closed
+
+
+async def until_it_waits(enter: asyncio.Task[None]) -> None:
+    for _ in range(10):
         await asyncio.sleep(0)
+    assert not enter.done()
 
 
-async def test_turns_of_one_lane_never_overlap_and_keep_the_order_of_their_places() -> None:
-    lanes, log = Lanes(), list[str]()
-    first, second, third = (lanes.reserve("a") for _ in range(3))
-    workers = [Worker(place, log, name) for place, name in ((third, "3"), (second, "2"), (first, "1"))]
-    for worker in workers:
-        worker.finish.set()
-    await asyncio.gather(*(worker.task for worker in workers))
-    assert log == ["+1", "-1", "+2", "-2", "+3", "-3"]
+@pytest.mark.anyio
+async def test_the_lane_of_a_host_that_lives_no_more_opens_with_the_end_of_its_lease(site: Site) -> None:
+    dead, living = await site.host(), await site.host()
+    await site.lanes(dead).reserve("a").enter()
+    waiting = site.lanes(living).reserve("a")
+    enter = asyncio.create_task(waiting.enter())
+    await until_it_waits(enter)
+    site.clock.advance(dead.seconds + 1)
+    async with asyncio.timeout(20):
+        await enter
 
 
-async def test_lanes_run_side_by_side() -> None:
-    lanes, log = Lanes(), list[str]()
-    a, b = Worker(lanes.reserve("a"), log, "a"), Worker(lanes.reserve("b"), log, "b")
-    await a.entered.wait()
-    await b.entered.wait()
-    a.finish.set()
-    b.finish.set()
-    await asyncio.gather(a.task, b.task)
-    assert set(log[:2]) == {"+a", "+b"}
+@pytest.mark.anyio
+async def test_who_goes_away_while_another_host_is_in_the_lane_closes_it_for_nobody(site: Site) -> None:
+    first, second = site.lanes(await site.host()), site.lanes(await site.host())
+    running, gone, later = first.reserve("a"), second.reserve("a"), second.reserve("a")
+    await running.enter()
+    enter = asyncio.create_task(gone.enter())
+    await until_it_waits(enter)
+    enter.cancel()
+    await asyncio.wait([enter])
+    assert gone.left
+    running.leave()
+    async with asyncio.timeout(20):
+        await later.enter()
+    later.leave()
+    await second.idle()
+    assert await held_lanes(site, "a") == []
 
 
-async def test_a_lane_takes_its_limit_of_waiting_turns_and_no_more() -> None:
-    lanes = Lanes(waiting_limit=32)
-    places = [lanes.reserve("a") for _ in range(33)]
-    with pytest.raises(LaneFull):
-        lanes.reserve("a")
-    lanes.reserve("b")
-    lanes.reserve("a", limited=False)
-    assert len(lanes) == 2
-    places[0].leave()
-    with pytest.raises(LaneFull):
-        lanes.reserve("a")
-    places[1].leave()
-    lanes.reserve("a")
+@pytest.mark.anyio
+async def test_a_name_that_cannot_be_given_back_is_no_reason_to_stand_still() -> None:
+    async def hold(name: str) -> bool:
+        return True
 
+    async def let_go(name: str) -> None:
+        raise StoreError("The cable is cut.")
 
-async def test_a_cancelled_wait_gives_its_place_back() -> None:
-    lanes, log = Lanes(waiting_limit=1), list[str]()
-    running = Worker(lanes.reserve("a"), log, "running")
-    waiting = Worker(lanes.reserve("a"), log, "waiting")
-    await running.entered.wait()
-    with pytest.raises(LaneFull):
-        lanes.reserve("a")
-    waiting.task.cancel()
-    await asyncio.wait([waiting.task])
-    later = Worker(lanes.reserve("a"), log, "later")
-    running.finish.set()
-    later.finish.set()
-    await asyncio.gather(running.task, later.task)
-    assert log == ["+running", "-running", "+later", "-later"]
-    assert len(lanes) == 0
-
-
-async def test_a_turn_that_was_let_run_and_is_cancelled_at_that_moment_lets_the_next_one_run() -> None:
-    lanes, log = Lanes(running_limit=1), list[str]()
-    first = lanes.reserve("a")
-    second = Worker(lanes.reserve("a"), log, "2")
-    third = Worker(lanes.reserve("a"), log, "3")
-    await settled()
-    first.leave()
-    second.task.cancel()
-    third.finish.set()
-    await asyncio.wait([second.task])
-    await third.task
-    assert log == ["+3", "-3"]
-
-
-async def test_the_global_limit_only_queues() -> None:
-    lanes, log = Lanes(running_limit=2), list[str]()
-    workers = [Worker(lanes.reserve(name), log, name) for name in "abcd"]
-    await settled()
-    assert log == ["+a", "+b"]
-    for worker in workers:
-        worker.finish.set()
-    await asyncio.gather(*(worker.task for worker in workers))
-    assert sorted(log) == ["+a", "+b", "+c", "+d", "-a", "-b", "-c", "-d"]
-    assert len(lanes) == 0
-
-
-async def test_leaving_twice_frees_one_place_only() -> None:
-    lanes, log = Lanes(running_limit=1), list[str]()
-    first = lanes.reserve("a")
-    first.leave()
-    first.leave()
-    workers = [Worker(lanes.reserve(name), log, name) for name in "bc"]
-    await settled()
-    assert log == ["+b"]
-    for worker in workers:
-        worker.finish.set()
-    await asyncio.gather(*(worker.task for worker in workers))
+    lanes = SharedLanes(ProcessLanes(), hold, let_go)
+    first, second = lanes.reserve("a"), lanes.reserve("a")
+    async with asyncio.timeout(20):
+        await first.enter()
+        first.leave()
+        await second.enter()
+        second.leave()
+        await lanes.idle()
 
 
 def test_places_work_in_one_event_loop_after_another() -> None:
-    lanes = Lanes(running_limit=1)
+    lanes = ProcessLanes(running_limit=1)
 
-    async def crowd() -> int:
+    async def one(place: Place, log: list[str]) -> None:
+        await place.enter()
+        log.append(place.name)
+        place.leave()
+
+    async def crowd() -> list[str]:
         log = list[str]()
-        workers = [Worker(lanes.reserve(name), log, name) for name in "aabb"]
-        for worker in workers:
-            worker.finish.set()
-        await asyncio.gather(*(worker.task for worker in workers))
-        return len(log)
+        await asyncio.gather(*(one(lanes.reserve(name), log) for name in "aabb"))
+        return sorted(log)
 
-    assert [asyncio.run(crowd()), asyncio.run(crowd())] == [8, 8]
+    assert [asyncio.run(crowd()), asyncio.run(crowd())] == [list("aabb")] * 2
 
 
 @given(
@@ -148,7 +187,7 @@ def test_places_work_in_one_event_loop_after_another() -> None:
 def test_whatever_comes_and_goes_the_first_of_each_lane_runs_up_to_the_limit(
     limit: int, moves: list[tuple[str, int, str]]
 ) -> None:
-    lanes, held = Lanes(running_limit=limit), list[LanePlace]()
+    lanes, held = ProcessLanes(running_limit=limit), list[LanePlace]()
     for move, index, name in moves:
         if move == "reserve":
             held.append(lanes.reserve(name))

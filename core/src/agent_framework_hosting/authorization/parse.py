@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from typing import cast
 
 from ..errors import ChannelConfigurationError
 from ..ports import IdentityAllowlist
+from ..wording import did_you_mean
 from .allowlists import (
     AllOfAllowlists,
     AllowAll,
@@ -43,16 +43,12 @@ def parse_allowlist(table: Mapping[str, object] | str) -> IdentityAllowlist:
         raise ChannelConfigurationError(f"An allowlist is one of {_SHAPES}; {table!r} is none.")
     for key in table:
         if key not in _KEYS:
-            raise ChannelConfigurationError(f"An allowlist has no key {key!r}.{_nearest(str(key))}")
+            meant = did_you_mean(str(key), _KEYS, f" Known here: {', '.join(sorted(_KEYS))}.")
+            raise ChannelConfigurationError(f"An allowlist has no key {key!r}.{meant}")
     form = next((name for name in _FORMS if name in table), None)
     if form is None or not set(table) <= _FORMS[form]:
         raise ChannelConfigurationError(f"An allowlist is one of {_SHAPES}; {', '.join(table) or 'nothing'} is none.")
     return _BUILDERS[form](table)
-
-
-def _nearest(key: str) -> str:
-    close = difflib.get_close_matches(key, sorted(_KEYS), n=1, cutoff=0.5)
-    return f" Did you mean {close[0]!r}?" if close else f" Known here: {', '.join(sorted(_KEYS))}."
 
 
 def _native_ids(table: Mapping[str, object]) -> IdentityAllowlist:

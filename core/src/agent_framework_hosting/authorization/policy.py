@@ -12,10 +12,10 @@ from .allowlists import (
     AnyOfAllowlists,
     CallableAllowlist,
     ClaimScalar,
+    IdLoader,
     LinkedClaimAllowlist,
     NativeIdAllowlist,
 )
-from .loaded_ids import IdLoader
 
 
 class AuthPolicy:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from ..errors import ChannelConfigurationError
 from ..hookspecs import Channel
 from ..ports import IdentityAllowlist, IdentityLinker
+from ..wording import SURE, did_you_mean, nearest
 from .allowlists import AllOfAllowlists, AnyOfAllowlists, NativeIdAllowlist
 from .decide import AccessRules
 
@@ -124,8 +124,9 @@ def _check_allowlist(where: str, allowlist: object, names: Collection[str]) -> I
                 "NativeIdAllowlist([]) to let nobody in."
             )
     for name in sorted(channels_named(allowlist) - frozenset(names)):
+        meant = did_you_mean(name, names, f" Its channels are: {', '.join(sorted(names)) or 'none'}.")
         raise ChannelConfigurationError(
-            f"{where}: NativeIdAllowlist(channel={name!r}) names no channel of this host.{_nearest(name, names)}"
+            f"{where}: NativeIdAllowlist(channel={name!r}) names no channel of this host.{meant}"
         )
     return allowlist
 
@@ -134,17 +135,11 @@ def _refuse_misspelt(channel: Channel, where: str) -> None:
     for name in sorted({*dir(channel)} - {*dir(Channel)}):
         if name.startswith("_"):
             continue
-        close = difflib.get_close_matches(name.lower(), _SETTINGS, n=1, cutoff=0.9)
-        meant = close[0] if close else _OTHER_WORDS.get(name.lower())
+        meant = nearest(name, _SETTINGS, alike=SURE) or _OTHER_WORDS.get(name.lower())
         if meant is not None:
             raise ChannelConfigurationError(
                 f"{where} has {name!r}, which the host does not know and would ignore. Did you mean {meant!r}?"
             )
-
-
-def _nearest(name: str, names: Collection[str]) -> str:
-    close = difflib.get_close_matches(name, sorted(names), n=1, cutoff=0.6)
-    return f" Did you mean {close[0]!r}?" if close else f" Its channels are: {', '.join(sorted(names)) or 'none'}."
 
 
 def _what(value: object) -> str:

@@ -14,7 +14,7 @@ from ..model.request import ChannelRequest
 from ..model.verdict import LinkChallenge, LinkedIdentity, LinkParty, LinkResolution
 from ..ports import Store
 from . import texts
-from .attempts import Attempts
+from .guesses import Guesses
 from .pending import Confirmed, PendingLink, Refusal, answer, claim, hash_code, new_code, new_number, offer
 from .pending_links import PendingLinks
 from .ports import LinkDirectory, LinkNotice
@@ -59,8 +59,8 @@ class OneTimeCodeLinker:
         self._pending_limit = pending_limit
         self._join_claims = tuple(join_claims)
         self._clock = clock
-        self._wrong_codes = Attempts(wrong_codes, window=lockout, lockout=lockout, clock=clock)
-        self._offers = Attempts(wrong_codes, window=lockout, lockout=lockout, clock=clock)
+        self._wrong_codes = Guesses(wrong_codes, window=lockout, lockout=lockout, clock=clock)
+        self._offers = Guesses(wrong_codes, window=lockout, lockout=lockout, clock=clock)
         self._host: tuple[LinkDirectory, PendingLinks, LinkNotice] | None = None
         self._commands = (
             ChannelCommand("link", "Link this account with another one of yours", self._link),

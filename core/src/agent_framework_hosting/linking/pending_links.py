@@ -10,10 +10,10 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager
 
-from ..errors import UnreadableRecord
-from ..ports import Delete, Put, Store, Write
+from ..ports import Store, Write
+from ..records import Records
 from .pending import PendingLink
-from .records import TABLE, dump, load, record_key
+from .records import PENDING_LINKS, record_key
 
 
 class PendingLinks:
@@ -21,6 +21,7 @@ class PendingLinks:
 
     def __init__(self, store: Store, limit: int) -> None:
         self._store = store
+        self._records = Records(store, PENDING_LINKS)
         self._limit = limit
         self._links: OrderedDict[str, PendingLink] = OrderedDict()
         self._by_code: dict[str, str] = {}
@@ -53,29 +54,19 @@ class PendingLinks:
             return
         self._links.clear()
         self._by_code.clear()
-        links: list[tuple[str, PendingLink]] = []
-        over: list[str] = []
-        for key, text in await self._store.scan(TABLE, limit=2 * self._limit):
-            try:
-                link = load(text)
-            except UnreadableRecord:
-                over.append(key)
-                continue
-            if link.expires_at > now:
-                links.append((key, link))
-            else:
-                over.append(key)
+        links = [(key, link) async for key, link in self._records.all()]
         for key, link in sorted(links, key=lambda pair: pair[1].expires_at):
-            self._keep(key, link)
-        await self._commit([Delete(TABLE, key) for key in over])
+            if link.expires_at > now:
+                self._keep(key, link)
+        await self._commit([self._records.delete(key) for key, link in links if link.expires_at <= now])
 
     async def put(self, key: str, link: PendingLink) -> None:
         """Keep an asker's link instead of any they had. Raises ``StoreError``."""
-        record = dump(link)
+        record = self._records.put(key, link)
         before = self._links.get(key)
         self._keep(key, link)
         try:
-            await self._commit([Put(TABLE, key, record)])
+            await self._commit([record])
         except BaseException:
             self._take_back(key, before)
             raise
@@ -85,7 +76,7 @@ class PendingLinks:
         gone = list(keys)
         for key in gone:
             self._remove(key)
-        await self._commit([Delete(TABLE, key) for key in gone])
+        await self._commit([self._records.delete(key) for key in gone])
 
     async def drop_of(self, key: str) -> None:
         """Forget the links in which somebody is either side."""
@@ -103,7 +94,7 @@ class PendingLinks:
         before = self._links.get(key)
         self._remove(key)
         try:
-            yield [Delete(TABLE, key)] if self._store.durable else []
+            yield [self._records.delete(key)] if self._store.durable else []
         except BaseException:
             self._take_back(key, before)
             raise

@@ -1,18 +1,84 @@
-"""Pending links as text."""
+"""Pending links as they are stored."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import cast
 
-from ..errors import StoreError, UnreadableRecord
+from ..errors import StoreError
 from ..model.identity import ChannelIdentity
 from ..model.verdict import LinkParty
+from ..records import BY_KEY, RecordCodec, Table
 from .pending import PendingLink
 
-TABLE = "pending_links"
-VERSION = 1
+
+@dataclass(frozen=True, slots=True)
+class PartyRecord:
+    """One side of a link: an identity in one of its conversations."""
+
+    channel: str
+    native_id: str
+    attributes: dict[str, object]
+    conversation: str | None = None
+
+    def party(self) -> LinkParty:
+        """Return the side."""
+        return LinkParty(ChannelIdentity(self.channel, self.native_id, self.attributes), self.conversation)
+
+
+@dataclass(frozen=True, slots=True)
+class PendingRecord:
+    """A pending link; see ``PendingLink``."""
+
+    asker: PartyRecord
+    code: str
+    expires: float
+    claimant: PartyRecord | None = None
+    number: str | None = None
+    wrong: int = 0
+
+
+def _first_edition(record: dict[str, object]) -> dict[str, object]:
+    if record.get("v") != 1:
+        raise ValueError("it is no record of the first edition")
+    sides = {side: cast("dict[str, object] | None", record[side]) for side in ("asker", "claimant")}
+    return record | {side: None if had is None else {**had, "native_id": had["id"]} for side, had in sides.items()}
+
+
+_records = RecordCodec("pending_link", 1, PendingRecord, {0: _first_edition})
+
+
+class PendingLinkCodec:
+    """Turn pending links into text and back. ``dump`` raises ``StoreError`` for attributes that are no JSON."""
+
+    record_type = PendingRecord
+
+    def dump(self, value: PendingLink, /) -> str:
+        """Return the text of a pending link."""
+        try:
+            sides = [each for each in (value.asker, value.claimant) if each is not None]
+            json.dumps([dict(each.identity.attributes) for each in sides], allow_nan=False)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise StoreError("A link cannot be kept: the attributes of an identity are not JSON.") from error
+        claimant = None if value.claimant is None else _side(value.claimant)
+        asker, code = _side(value.asker), value.code_hash
+        return _records.dump(PendingRecord(asker, code, value.expires_at, claimant, value.number, value.wrong_answers))
+
+    def load(self, text: str, /) -> PendingLink:
+        """Return the pending link. Raises ``UnreadableRecord``."""
+        stored = _records.load(text)
+        claimant = None if stored.claimant is None else stored.claimant.party()
+        return PendingLink(stored.asker.party(), stored.code, stored.expires, claimant, stored.number, stored.wrong)
+
+
+PENDING_LINKS: Table[PendingLink] = Table(
+    "pending_links",
+    PendingLinkCodec(),
+    person=("asker", "claimant", BY_KEY),
+    unreadable="drop",
+    holds="links that people are about to make",
+)
 
 
 def record_key(identity: ChannelIdentity) -> str:
@@ -20,64 +86,6 @@ def record_key(identity: ChannelIdentity) -> str:
     return json.dumps([identity.channel, identity.native_id])
 
 
-def dump(link: PendingLink) -> str:
-    """Return a pending link as text. Raises ``StoreError`` when an identity's attributes are not JSON."""
-    record = {
-        "v": VERSION,
-        "asker": _party(link.asker),
-        "code": link.code_hash,
-        "expires": link.expires_at,
-        "claimant": None if link.claimant is None else _party(link.claimant),
-        "number": link.number,
-        "wrong": link.wrong_answers,
-    }
-    try:
-        return json.dumps(record, allow_nan=False)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise StoreError("A link cannot be kept: the attributes of an identity are not JSON.") from error
-
-
-def load(text: str) -> PendingLink:
-    """Return a pending link from its record. Raises ``UnreadableRecord``."""
-    try:
-        record = _fields(json.loads(text), v=int, asker=dict, code=str, expires=float, wrong=int)
-        claimant, number = record["claimant"], record["number"]
-        return PendingLink(
-            _from_party(record["asker"]),
-            str(record["code"]),
-            cast("float", record["expires"]),
-            None if claimant is None else _from_party(claimant),
-            None if number is None else str(number),
-            cast("int", record["wrong"]),
-        )
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise UnreadableRecord("The record of a pending link is damaged, or of a newer host-core.") from error
-
-
-def _party(party: LinkParty) -> Mapping[str, object]:
+def _side(party: LinkParty) -> PartyRecord:
     identity = party.identity
-    return {
-        "channel": identity.channel,
-        "id": identity.native_id,
-        "attributes": dict(identity.attributes),
-        "conversation": party.conversation_id,
-    }
-
-
-def _from_party(record: object) -> LinkParty:
-    fields = _fields(record, channel=str, id=str, attributes=dict)
-    identity = ChannelIdentity(
-        str(fields["channel"]), str(fields["id"]), cast("Mapping[str, object]", fields["attributes"])
-    )
-    conversation = fields["conversation"]
-    return LinkParty(identity, None if conversation is None else str(conversation))
-
-
-def _fields(record: object, **types: type) -> Mapping[str, object]:
-    """Return a record's fields once those named have their types. Raises ``TypeError`` or ``KeyError``."""
-    if not isinstance(record, dict):
-        raise TypeError("not an object")
-    fields = cast("dict[str, object]", record)
-    if fields.get("v", VERSION) != VERSION or not all(isinstance(fields[name], kind) for name, kind in types.items()):
-        raise TypeError("not such a record")
-    return fields
+    return PartyRecord(identity.channel, identity.native_id, dict(identity.attributes), party.conversation_id)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ..hookspecs import ConversationScope, GroupAddressing
-from ..model.identity import ChannelIdentity, ChannelSession
+from ..model.identity import ChannelSession
 from ..model.request import ChannelRequest
 
 COMMAND = "command.invoke"
@@ -29,13 +30,14 @@ class Conversation:
     parent: str | None = None
 
 
-def own_key(identity: ChannelIdentity) -> str:
+@lru_cache(4096)
+def own_key(channel: str, native_id: str) -> str:
     """Return the isolation key of an identity that is nobody else: ``<channel>:<native_id>``.
 
     A native id that could be read as the key of a shared conversation is escaped, so no user id names a room.
     """
-    escaped = identity.native_id.startswith((_SHARED, _ESCAPE))
-    return f"{identity.channel}:{_ESCAPE if escaped else ''}{identity.native_id}"
+    escaped = native_id.startswith((_SHARED, _ESCAPE))
+    return f"{channel}:{_ESCAPE if escaped else ''}{native_id}"
 
 
 def shared_key(channel: str, conversation_id: str) -> str:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from agent_framework_hosting.linking.attempts import Attempts
+from agent_framework_hosting.linking.guesses import Guesses
 
 
 class Clock:
@@ -10,8 +10,8 @@ class Clock:
         return self.now
 
 
-def attempts(clock: Clock, **limits: int) -> Attempts:
-    return Attempts(limits.pop("limit", 3), window=60.0, lockout=90.0, clock=clock, **limits)
+def attempts(clock: Clock, **limits: int) -> Guesses:
+    return Guesses(limits.pop("limit", 3), window=60.0, lockout=90.0, clock=clock, **limits)
 
 
 def test_too_many_tries_lock_out_for_a_while() -> None:

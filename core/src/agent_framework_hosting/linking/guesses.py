@@ -1,4 +1,4 @@
-"""How often somebody may try, in bounded memory."""
+"""How often somebody may guess, in bounded memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class _Tries:
     locked_until: float = 0.0
 
 
-class Attempts:
+class Guesses:
     """Count tries by key: more than ``limit`` within ``window`` seconds lock the key out for ``lockout`` seconds.
 
     The ``remembered`` keys tried last are kept.
