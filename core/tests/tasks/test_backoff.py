@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_framework_hosting.model.durable import RetryPolicy
-from agent_framework_hosting.tasks.backoff import backoff_seconds
+from agent_framework_hosting.tasks.transitions import backoff_seconds
 
 POLICIES = st.builds(
     RetryPolicy,

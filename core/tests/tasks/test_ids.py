@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from agent_framework_hosting.tasks.ids import TaskIds
+from agent_framework_hosting.tasks.record import TaskIds
 
 
 def test_later_ids_sort_above_earlier_ones_and_two_makers_never_agree() -> None:

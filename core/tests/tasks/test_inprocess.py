@@ -11,11 +11,11 @@ import pytest
 
 from agent_framework_hosting.errors import PermanentPushError, RetryLater, UncertainSend
 from agent_framework_hosting.model.durable import DurableTaskPayloadMode, RetryPolicy, TaskHandle, TaskStatus
-from agent_framework_hosting.ports import DurableTask, DurableTaskRunner, Put, TransactionalTaskRunner
+from agent_framework_hosting.ports import DurableTask, DurableTaskRunner, Put, StoredTask, TransactionalTaskRunner
 from agent_framework_hosting.state.disk import DiskStore
 from agent_framework_hosting.state.memory import MemoryStore
 from agent_framework_hosting.tasks.inprocess import InProcessTaskRunner
-from agent_framework_hosting.tasks.record import TASKS, TaskRecord
+from agent_framework_hosting.tasks.record import RECEIPTS, TASKS
 from agent_framework_hosting.testing.runner_contract import RunnerContract
 
 Worker = Any  # the fixture of conftest.py
@@ -185,7 +185,7 @@ async def test_the_history_of_successes_is_bounded(size: int, worker: Worker, un
     tasks = [await runner.schedule("push", {"n": n}) for n in range(10)]
     await until_ended(runner, tasks[-1])
     await runner.shutdown()
-    assert [key for key, _ in await store.scan(TASKS)] == [task.task_id for task in tasks[10 - size :]]
+    assert [key for key, _ in await store.scan(RECEIPTS.name)] == [task.task_id for task in tasks[10 - size :]]
     assert [await runner.get(task) for task in tasks[10 - size :]] == [TaskStatus.SUCCEEDED] * size
     assert await runner.get(tasks[0]) is None
     assert runner.counts() == {"pending": 0, "succeeded": size, "dead": 0, "unknown": 0, "cancelled": 0}
@@ -228,9 +228,9 @@ async def test_an_uncertain_send_is_tried_again_as_a_possible_duplicate(
 async def test_an_uncertain_send_can_be_left_unknown_and_reconciled(
     answer: object, status: str, attempts: int, worker: Worker, until_ended: UntilEnded
 ) -> None:
-    asked: list[TaskRecord] = []
+    asked: list[StoredTask] = []
 
-    async def reconcile(record: TaskRecord) -> Any:
+    async def reconcile(record: StoredTask) -> Any:
         asked.append(record)
         if isinstance(answer, Exception):
             raise answer
@@ -300,7 +300,7 @@ async def test_work_and_its_cause_commit_together(tmp_path: Path, worker: Worker
     runner.register("push", worker)
     await runner.open()
     prepared = runner.prepare("push", {"n": "1"})
-    assert await store.count(TASKS) == 0
+    assert await store.count(TASKS.name) == 0
     await store.commit([Put("journal", "turn", "answered"), prepared.write])
     assert worker.seen == []
     assert await runner.get(prepared.handle) is TaskStatus.SCHEDULED

@@ -14,7 +14,8 @@ from agent_framework_hosting.ports import DurableTaskRunner, Put
 from agent_framework_hosting.state.disk import DiskStore
 from agent_framework_hosting.state.memory import MemoryStore
 from agent_framework_hosting.tasks.inprocess import InProcessTaskRunner
-from agent_framework_hosting.tasks.record import TASKS, UNREADABLE
+from agent_framework_hosting.tasks.record import RECEIPTS, TASKS
+from agent_framework_hosting.tasks.table import StoredTaskTable
 
 Worker = Any  # the fixture of conftest.py
 UntilEnded = Callable[[DurableTaskRunner, TaskHandle], Awaitable[TaskStatus | None]]
@@ -140,23 +141,22 @@ async def test_unreadable_records_are_set_aside_and_named_and_the_rest_goes_on(
     good, newer = first.prepare("push", {"n": "good"}), first.prepare("push", {"n": "newer"})
     assert isinstance(newer.write, Put)
     future = newer.write.text.replace('"v":1', '"v":99')
-    bad = [Put(TASKS, "0bad", "\x80\x04."), Put(TASKS, newer.handle.task_id, future)]
+    bad = [Put(TASKS.name, "0bad", "\x80\x04."), Put(TASKS.name, newer.handle.task_id, future)]
     await store.commit([good.write, *bad])
     second = InProcessTaskRunner(store=store)
     second.register("push", worker)
     assert await second.resume() == 1
     assert await until_ended(second, good.handle) is TaskStatus.SUCCEEDED
-    assert "0bad was set aside" in caplog.text
-    assert f"{newer.handle.task_id} was set aside" in caplog.text
+    assert caplog.text.count(f"was set aside in table {TASKS.aside}") == 2
     assert "newer host-core" in caplog.text
-    assert dict(await store.scan(UNREADABLE)) == {write.key: write.text for write in bad}
+    assert dict(await store.scan(TASKS.aside)) == {write.key: write.text for write in bad}
     await second.shutdown()
-    await store.commit([Put(UNREADABLE, newer.handle.task_id, newer.write.text)])  # as an upgraded host would read it
+    await store.commit([Put(TASKS.aside, newer.handle.task_id, newer.write.text)])  # as an upgraded host would read it
     third = InProcessTaskRunner(store=store)
     third.register("push", worker)
     assert await third.resume() == 1
     assert await until_ended(third, newer.handle) is TaskStatus.SUCCEEDED
-    assert await store.count(UNREADABLE) == 1
+    assert await store.count(TASKS.aside) == 1
     await third.shutdown()
     await store.close()
 
@@ -207,6 +207,38 @@ def test_a_runner_serves_one_loop_after_another(tmp_path: Path, worker: Worker, 
     assert asyncio.run(second(task)) is TaskStatus.SUCCEEDED
 
 
+FIRST_EDITION = (
+    '{{"kind":"task","v":1,"data":{{"id":"{id}","name":"push","lane":"a","status":"{status}","attempts":{attempts},'
+    '"max_attempts":5,"backoff":[1.0,2.0,60.0],"created":1.0,"next_attempt":1.0,"payload_json":{{"n":"{id}"}},'
+    '"receipt_json":"r","finished":{finished},"last_error":null,"maybe_duplicate":false,"in_attempt":false,"tries":[]}}}}'
+)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("size", [0, 2, 1024])
+async def test_what_the_first_edition_kept_is_read_moved_and_bounded(
+    size: int, worker: Worker, until_ended: UntilEnded
+) -> None:
+    store = MemoryStore()
+    old = {"1": ("succeeded", 1, 3.0), "2": ("pending", 0, "null"), "3": ("succeeded", 1, 2.0), "4": ("dead", 5, 4.0)}
+    for task_id, (status, attempts, finished) in old.items():
+        text = FIRST_EDITION.format(id=task_id, status=status, attempts=attempts, finished=finished)
+        await store.commit([Put(TASKS.name, task_id, text)])
+    assert [(each.id, each.status) for each in await StoredTaskTable(store).list()] == [
+        (task_id, status) for task_id, (status, *_) in old.items()
+    ]
+    runner = InProcessTaskRunner(store=store, terminal_cache_size=size)
+    runner.register("push", worker, lane=by_lane)
+    assert await runner.resume() == 1
+    await until_ended(runner, TaskHandle("2", "push"))
+    assert [key for key, _ in await store.scan(TASKS.name)] == ["4"]
+    kept = [key for key, _ in await store.scan(RECEIPTS.name)]
+    assert kept == {0: [], 2: ["1", "2"], 1024: ["1", "2", "3"]}[size]  # those that ended last
+    assert runner.counts()["succeeded"] == len(kept)
+    assert [await runner.get(TaskHandle(task_id, "push")) for task_id in kept] == [TaskStatus.SUCCEEDED] * len(kept)
+    await runner.shutdown()
+
+
 class LongStocktaking(MemoryStore):
     """A store whose scan takes its time before it says that there is no more."""
 
@@ -216,7 +248,7 @@ class LongStocktaking(MemoryStore):
 
     async def scan(self, table: str, *, prefix: str = "", after: str = "", limit: int = 1000):
         page = await super().scan(table, prefix=prefix, after=after, limit=limit)
-        if table == TASKS and after:
+        if table == TASKS.name and after:
             await self.go_on.wait()
         return page
 
@@ -226,8 +258,8 @@ async def test_a_task_that_is_done_before_resume_is_through_is_not_done_again(wo
     store = LongStocktaking()
     runner = InProcessTaskRunner(store=store)
     runner.register("push", worker)
-    task = runner.prepare("push", {"n": "1"})
-    await store.commit([task.write])
+    task, *others = [runner.prepare("push", {"n": str(n)}) for n in range(100)]
+    await store.commit([each.write for each in (task, *others)])
     resuming = asyncio.ensure_future(runner.resume())
     async with asyncio.timeout(10):
         await worker.started.acquire()
@@ -236,10 +268,10 @@ async def test_a_task_that_is_done_before_resume_is_through_is_not_done_again(wo
     runner.start(task)  # whoever committed it comes back only now
     store.go_on.set()
     await resuming
-    second = await runner.schedule("push", {"n": "2"})
+    last = await runner.schedule("push", {"n": "last"})
     async with asyncio.timeout(10):
-        while await runner.get(second) is not TaskStatus.SUCCEEDED:
+        while await runner.get(last) is not TaskStatus.SUCCEEDED:
             await asyncio.sleep(0)
     await runner.shutdown()
-    assert worker.order == ["1", "2"]
-    assert runner.counts()["succeeded"] == 2
+    assert worker.order == [*map(str, range(100)), "last"]
+    assert runner.counts()["succeeded"] == 101

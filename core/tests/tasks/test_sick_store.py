@@ -26,11 +26,11 @@ class SickStore(MemoryStore):
         self.sick = False
         self.refused = asyncio.Event()
 
-    async def commit(self, writes: Sequence[Write]) -> None:
+    async def commit(self, writes: Sequence[Write]) -> int:
         if self.sick:
             self.refused.set()
             raise StoreError("The disk is full.")
-        await super().commit(writes)
+        return await super().commit(writes)
 
 
 @pytest.mark.anyio

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -8,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from agent_framework_hosting.errors import PermanentPushError, RetryLater, UncertainSend, UnreadableRecord
+from agent_framework_hosting.errors import PermanentPushError, RetryLater, UncertainSend
 from agent_framework_hosting.model.durable import TaskHandle, TaskStatus
 from agent_framework_hosting.ports import DurableTaskRunner, Put
+from agent_framework_hosting.records import Catalog, Names
 from agent_framework_hosting.state.disk import DiskStore
 from agent_framework_hosting.tasks.inprocess import InProcessTaskRunner
-from agent_framework_hosting.tasks.record import TASKS
-from agent_framework_hosting.tasks.table import TaskTable
+from agent_framework_hosting.tasks.record import RECEIPTS, TASKS
+from agent_framework_hosting.tasks.table import StoredTaskTable
 
 Worker = Any  # the fixture of conftest.py
 UntilEnded = Callable[[DurableTaskRunner, TaskHandle], Awaitable[TaskStatus | None]]
@@ -51,7 +53,7 @@ async def test_a_stopped_hosts_tasks_are_listed_and_shown(
     ids = await filled(tmp_path, worker, until_ended)
     store = DiskStore(tmp_path)
     await store.open()
-    table = TaskTable(store)
+    table = StoredTaskTable(store)
     assert [record.id for record in await table.list()] == list(ids.values())
     assert [record.status for record in await table.list(status=["dead", "unknown"])] == ["dead", "unknown"]
     assert [record.id for record in await table.list(lane="lane dead")] == [ids["dead"]]
@@ -72,10 +74,10 @@ async def test_a_stopped_hosts_tasks_are_listed_and_shown(
     assert shown["payload"] == {"n": "dead", "lane": "lane dead"}
     assert (shown["status"], shown["attempts"], shown["last_error"]) == ("dead", 1, "PermanentPushError: gone")
     assert await table.get("no such id") is None
-    await store.commit([Put(TASKS, "0", "damaged")])
+    await store.commit([Put(TASKS.name, "0", "damaged")])
     assert len(await table.list()) == 4
-    with pytest.raises(UnreadableRecord):
-        await table.get("0")
+    assert await table.get("0") is None
+    assert (await table.counts())["unreadable"] == 1
     await store.close()
 
 
@@ -86,7 +88,7 @@ async def test_dead_and_unknown_tasks_are_replayed_by_the_next_start(
     ids = await filled(tmp_path, worker, until_ended)
     store = DiskStore(tmp_path)
     await store.open()
-    table = TaskTable(store)
+    table = StoredTaskTable(store)
     for kind in ("dead", "unknown"):
         assert (await table.replay(ids[kind])).attempts == 0
     for kind in ("pending", "succeeded"):
@@ -110,7 +112,7 @@ async def test_tasks_are_dropped_and_purged(tmp_path: Path, worker: Worker, unti
     ids = await filled(tmp_path, worker, until_ended)
     store = DiskStore(tmp_path)
     await store.open()
-    table = TaskTable(store)
+    table = StoredTaskTable(store)
     assert (await table.drop(ids["pending"])).status == "pending"
     with pytest.raises(KeyError):
         await table.drop(ids["pending"])
@@ -175,4 +177,31 @@ async def test_dropping_a_head_that_waits_frees_its_lane(worker: Worker, until_e
     assert await runner.get(follower) is TaskStatus.SCHEDULED
     await runner.tasks.drop(head.task_id)
     assert await until_ended(runner, follower) is TaskStatus.SUCCEEDED
+    await runner.shutdown()
+
+
+@pytest.mark.anyio
+async def test_whom_a_task_is_about_is_found_whether_it_waits_or_has_ended(
+    worker: Worker, until_ended: UntilEnded
+) -> None:
+    runner = InProcessTaskRunner()
+    runner.register("push", worker, lane=lambda payload: json.dumps([*payload["to"].values(), {}]))  # type: ignore[attr-defined]
+    worker.outcomes.extend([PermanentPushError("gone"), PermanentPushError("gone")])
+    ada, bob = ({"channel": "echo", "native_id": name} for name in ("ada", "bob"))
+    payloads = [
+        {"to": ada, "destination": ada},
+        {"to": bob, "destination": bob, "request": {"identity": ada}},
+        {"to": ada, "destination": ada},
+        {"to": bob, "destination": bob, "request": {"identity": bob}},
+    ]
+    tasks = [await runner.schedule("push", payload) for payload in payloads]
+    for task in tasks:
+        await until_ended(runner, task)
+    names = Names(frozenset(), frozenset({("echo", "ada")}))
+    found = [each async for each in Catalog(runner.store, runner.tables).about(names)]
+    assert {(each.table, each.key) for each in found} == {
+        (TASKS.name, tasks[0].task_id),
+        (TASKS.name, tasks[1].task_id),
+        (RECEIPTS.name, tasks[2].task_id),
+    }
     await runner.shutdown()

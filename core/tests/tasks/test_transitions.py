@@ -1,15 +1,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from agent_framework_hosting.errors import PermanentPushError, RetryLater
-from agent_framework_hosting.model.durable import TaskStatus
-from agent_framework_hosting.tasks.record import TaskRecord, Try, task_codec
+from agent_framework_hosting.model.durable import TaskStatus, Try
+from agent_framework_hosting.tasks.record import TaskRecord, task_codec
 from agent_framework_hosting.tasks.transitions import (
     begun,
     cancelled,

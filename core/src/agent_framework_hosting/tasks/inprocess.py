@@ -6,29 +6,34 @@ import logging
 import os
 import time
 from collections import Counter
-from collections.abc import Mapping
-
-import msgspec
+from collections.abc import Mapping, Sequence
 
 from ..errors import StoreError
 from ..model.durable import DurableTaskPayloadMode, RetryPolicy, TaskHandle, TaskStatus
-from ..ports import DurableTaskHandler, PreparedTask, Put, Store
-from ..state.records import replace_surrogates
+from ..model.table import AnyTable
+from ..ports import (
+    DurableTaskHandler,
+    LaneOf,
+    OnUncertain,
+    PreparedTask,
+    Put,
+    Reconcile,
+    Store,
+    TaskRule,
+    TaskTable,
+    WorkOwnership,
+)
+from ..records import Catalog, replace_surrogates
 from .agenda import Agenda
-from .attempt import LaneOf, OnUncertain, Reconcile, Registration
-from .attempts import Attempts
+from .attempt import Attempts, Registration
 from .dispatcher import Dispatcher
-from .ids import TaskIds
 from .ledger import TaskLedger
-from .live import LiveTaskTable
 from .payload import mapping_to_json
-from .record import NO_RECEIPT, TASKS, TaskRecord, task_codec
-from .table import TaskTable
+from .record import TASKS, TaskIds, TaskRecord, new_record, receipts_up_to, task_codec
+from .table import LiveTaskTable
 from .transitions import cancelled
 
 logger = logging.getLogger(__name__)
-
-_LARGEST = 1e9  # JSON knows no infinity
 
 
 class InProcessTaskRunner:
@@ -60,6 +65,8 @@ class InProcessTaskRunner:
         self._grace = shutdown_grace_seconds
         self._may_move = store is None and state_dir is None
         self._owns_store = store is None
+        self._ownership: WorkOwnership | None = None
+        self._in_host = False
         self._store = _own_store(state_dir) if store is None else store
         self._registrations: dict[str, Registration] = {}
         self._ids = TaskIds()
@@ -70,7 +77,7 @@ class InProcessTaskRunner:
 
     def _begin_afresh(self) -> None:
         self._agenda = Agenda()
-        self._ledger = TaskLedger(self._store, self._history_size)
+        self._ledger = TaskLedger(self._store, self._history_size, self._registrations, self._ownership)
         attempts = Attempts(self._ledger, self._registrations, lambda: self._stopped)
         self._dispatcher = Dispatcher(self._agenda, attempts.make)
         self._held: list[TaskRecord] | None = None
@@ -82,25 +89,42 @@ class InProcessTaskRunner:
         return DurableTaskPayloadMode.JSON
 
     @property
+    def rules(self) -> frozenset[TaskRule]:
+        """All there are."""
+        return frozenset({"lane", "on_uncertain", "reconcile"})
+
+    @property
+    def in_process(self) -> bool:
+        """Tasks wait while this process does not run."""
+        return True
+
+    @property
     def store(self) -> Store:
         """Where the runner keeps its records."""
         return self._store
+
+    @property
+    def tables(self) -> Sequence[AnyTable]:
+        """What it keeps there: tasks to be done or settled, and the latest receipts."""
+        return TASKS, receipts_up_to(self._history_size)
 
     @property
     def tasks(self) -> TaskTable:
         """The operator's operations, safe while the runner works."""
         return LiveTaskTable(self._store, self._agenda, self._ledger, enter=self._add, wake=self._dispatcher.pump)
 
-    def keep_in(self, store: Store) -> None:
+    def keep_in(self, store: Store, ownership: WorkOwnership | None = None) -> None:
         """Keep tasks in the host's store, unless the runner was made with a directory or store of its own.
 
-        Raises ``RuntimeError`` once there are tasks.
+        With ``ownership`` each task is held by the host that accepted it: what another host holds is left alone while
+        that host lives. Raises ``RuntimeError`` once there are tasks.
         """
         if not self._may_move:
             return
         if self._opened or self._sealed:
             raise RuntimeError("The task runner has begun to work; give it to a host before.")
         self._store, self._owns_store, self._may_move = store, False, False
+        self._ownership, self._in_host = ownership, True
         self._begin_afresh()
 
     def counts(self) -> dict[str, int]:
@@ -133,11 +157,16 @@ class InProcessTaskRunner:
     def prepare(
         self, name: str, payload: Mapping[str, object], *, retry_policy: RetryPolicy | None = None
     ) -> PreparedTask:
-        """Validate and name a task without accepting it: commit its ``write``, then ``start`` it.
+        """Validate and name a task without accepting it: commit its ``write`` with its ``fence``, then ``start`` it.
 
         Raises ``KeyError`` for an unknown name, ``PushPayloadNotSerializable`` for a payload that is no JSON and
         ``RuntimeError`` after shutdown.
         """
+        record = self._new_record(name, payload, retry_policy or self._policy)
+        write = Put(TASKS.name, record.id, task_codec.dump(record))
+        return PreparedTask(TaskHandle(record.id, name), write, self._ledger.fence(record))
+
+    def _new_record(self, name: str, payload: Mapping[str, object], policy: RetryPolicy) -> TaskRecord:
         if self._stopped:
             raise RuntimeError("The task runner is shut down and takes no more work; open() starts it again.")
         registration = self._registrations.get(name)
@@ -145,32 +174,18 @@ class InProcessTaskRunner:
             raise KeyError(f"No handler is registered for tasks named {name!r}.")
         self._sealed = True
         text = mapping_to_json(payload, f"payload of task {name!r}")
-        policy = retry_policy or self._policy
-        now = time.time()
-        record = TaskRecord(
-            id=self._ids.new(),
-            name=name,
-            lane="" if registration.lane is None else replace_surrogates(registration.lane(payload)),
-            status="pending",
-            attempts=0,
-            max_attempts=policy.max_attempts,
-            backoff=(
-                min(_LARGEST, policy.initial_backoff_seconds),
-                min(_LARGEST, policy.backoff_multiplier),
-                min(_LARGEST, policy.max_backoff_seconds),
-            ),
-            created=now,
-            next_attempt=now,
-            payload_json=msgspec.Raw(text.encode()),
-            receipt_json=NO_RECEIPT,
-        )
-        return PreparedTask(TaskHandle(record.id, name), Put(TASKS, record.id, task_codec.dump(record)))
+        lane = "" if registration.lane is None else replace_surrogates(registration.lane(payload))
+        record = new_record(name, text, policy, task_id=self._ids.new(), lane=lane, now=time.time())
+        return self._ledger.owned(record)
 
     def start(self, task: PreparedTask) -> None:
         """Begin to try a task whose write was committed."""
-        if self._stopped or not isinstance(task.write, Put):
+        if isinstance(task.write, Put):
+            self._begin(task_codec.load(task.write.text))
+
+    def _begin(self, record: TaskRecord) -> None:
+        if self._stopped:
             return
-        record = task_codec.load(task.write.text)
         if self._held is not None:
             self._held.append(record)
             return
@@ -181,12 +196,12 @@ class InProcessTaskRunner:
         self, name: str, payload: Mapping[str, object], *, retry_policy: RetryPolicy | None = None
     ) -> TaskHandle:
         """Accept work: once this returns it is stored and will be tried. Raises as ``prepare``, and ``StoreError``."""
-        task = self.prepare(name, payload, retry_policy=retry_policy)
+        record = self._new_record(name, payload, retry_policy or self._policy)
         if not self._opened:
             await self.open()
-        await self._store.commit([task.write])
-        self.start(task)
-        return task.handle
+        await self._ledger.save(record)
+        self._begin(record)
+        return TaskHandle(record.id, name)
 
     async def get(self, handle: TaskHandle) -> TaskStatus | None:
         """Return where a task stands, or None when it is not known any more."""
@@ -229,17 +244,13 @@ class InProcessTaskRunner:
         orphans: Counter[str] = Counter()
         taken = 0
         try:
+            if not self._in_host:
+                await Catalog(self._store, self.tables).load()  # a host does that itself, for all of its tables
             async for page in self._ledger.scan(own):
-                for record in [each for each in page if each.id not in met]:
-                    self._ids.seen(record.id)
-                    met.add(record.id)
-                    if record.name in self._registrations:
-                        self._ledger.keep_at_hand(record)
-                        self._add(record)
-                        taken += record.id not in own
-                    else:
-                        orphans[record.name] += 1
-                self._dispatcher.pump()
+                fresh = [record for record in page if record.id not in met]
+                met.update(record.id for record in page)
+                orphans.update(record.name for record in fresh if record.name not in self._registrations)
+                taken += len(self._enter(fresh) - own)
         except BaseException:
             self._resumed = False
             raise
@@ -253,6 +264,33 @@ class InProcessTaskRunner:
             logger.warning("%d pending tasks named %r wait for a handler: enable what registers it", number, name)
         return taken
 
+    async def take_over(self, host_id: str) -> int:
+        """Take up the pending tasks of a host that lives no more, oldest first; return their number.
+
+        Exactly one of the hosts that try gets them; those without a handler here stay for one that has it. After a
+        shutdown there are none.
+        """
+        self._sealed = True
+        if self._stopped:
+            return 0
+        if not self._opened:
+            await self.open()
+        taken = 0
+        async for page in self._ledger.left_by(host_id):
+            taken += len(self._enter(page))
+        return taken
+
+    def _enter(self, records: Sequence[TaskRecord]) -> set[str]:
+        """Put those that have a handler on the agenda and return their ids."""
+        entered = [record for record in records if record.name in self._registrations]
+        for record in records:
+            self._ids.seen(record.id)
+        for record in entered:
+            self._ledger.keep_at_hand(record)
+            self._add(record)
+        self._dispatcher.pump()
+        return {record.id for record in entered}
+
     async def shutdown(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - the public name is fixed
         """Take no more work, give running attempts ``timeout`` seconds (default: the grace), then cancel them.
 
@@ -263,7 +301,7 @@ class InProcessTaskRunner:
         self._stopped = True
         self._opened = False
         await self._dispatcher.stop(self._grace if timeout is None else timeout)
-        if not self._store.durable:
+        if not self._store.durable and not self._ledger.shared:
             await self._cancel_waiting()
         if self._owns_store:
             await self._store.close()

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import cast
 
 from ..errors import PushPayloadNotSerializable
-from ..state.records import replace_surrogates
+from ..records import replace_surrogates
 
 _DEEPEST = 200
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")).encode
@@ -28,7 +28,7 @@ def to_json(value: object, what: str) -> str:
         text = _encode(value)
     except (ValueError, RecursionError) as error:
         raise PushPayloadNotSerializable(f"The {what} cannot be stored as JSON: {error}.") from error
-    return replace_surrogates(text)
+    return text if text.isascii() else replace_surrogates(text)
 
 
 def mapping_to_json(value: object, what: str) -> str:

@@ -1,22 +1,23 @@
-"""One task as it is stored: everything the outbox knows about it, in one record."""
+"""One task as it is stored, everything the runner knows about it in one record, and the tables of such records."""
 
 from __future__ import annotations
 
+import secrets
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal, TypeAlias, cast
+from dataclasses import replace
+from typing import Final, cast
 
 import msgspec
 
-from ..model.durable import RetryPolicy, TaskStatus
-from ..state.records import RecordCodec
+from ..model.durable import RetryPolicy, TaskRecordStatus, TaskStatus, Try
+from ..records import Expiry, RecordCodec, Table
 from .payload import from_json
 
-TASKS = "tasks"
-UNREADABLE = "tasks.unreadable"
-
-TaskRecordStatus: TypeAlias = Literal["pending", "succeeded", "dead", "unknown", "cancelled"]
-STATUSES: tuple[TaskRecordStatus, ...] = ("pending", "succeeded", "dead", "unknown", "cancelled")
+STATUSES: Final[tuple[TaskRecordStatus, ...]] = ("pending", "succeeded", "dead", "unknown", "cancelled")
+SETTLED: Final = frozenset[TaskRecordStatus]({"succeeded", "cancelled"})
+"""How tasks end that nobody has to look at: of these only so many are kept, in a table of their own."""
+_LARGEST = 1e9  # JSON knows no infinity
 NO_PAYLOAD = msgspec.Raw(b"{}")
 NO_RECEIPT = msgspec.Raw(b"null")
 
@@ -29,16 +30,7 @@ _PUBLIC: dict[TaskRecordStatus, TaskStatus] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Try:
-    """One attempt: when it began, in seconds since the epoch, and its error; None is success, or not over yet."""
-
-    at: float
-    error: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class TaskRecord:
+class TaskRecord(msgspec.Struct, frozen=True):
     """One task.
 
     ``pending`` until it is terminal: ``succeeded``, ``dead`` (given up, payload kept), ``unknown`` (perhaps applied, to
@@ -46,7 +38,7 @@ class TaskRecord:
     disk while a handler runs, so a record that is found with it was cut off. ``tries`` are the latest of them, those
     before a replay included. ``maybe_duplicate``: an attempt whose effect is not known was followed by another.
     ``lane`` is "" for a task that waits for nobody. Times are seconds since the epoch. A succeeded task keeps its
-    receipt, not its payload.
+    receipt, not its payload. ``owner`` and ``epoch`` name the host that holds a pending task; "" is nobody.
     """
 
     id: str
@@ -58,13 +50,18 @@ class TaskRecord:
     backoff: tuple[float, float, float]
     created: float
     next_attempt: float
-    payload_json: msgspec.Raw = field(repr=False, hash=False)
-    receipt_json: msgspec.Raw = field(repr=False, hash=False)
+    payload_json: msgspec.Raw
+    receipt_json: msgspec.Raw
     finished: float | None = None
     last_error: str | None = None
     maybe_duplicate: bool = False
     in_attempt: bool = False
     tries: tuple[Try, ...] = ()
+    owner: str = ""
+    epoch: int = 0
+
+    def __repr__(self) -> str:
+        return f"<{self.status} task {self.id} ({self.name})>"  # payloads are people's words
 
     @property
     def payload(self) -> Mapping[str, object]:
@@ -107,4 +104,62 @@ class TaskRecord:
         }
 
 
+def new_record(name: str, payload: str, policy: RetryPolicy, *, task_id: str, lane: str, now: float) -> TaskRecord:
+    """Return the record of a task that is due now; ``payload`` is its JSON text."""
+    pauses = policy.initial_backoff_seconds, policy.backoff_multiplier, policy.max_backoff_seconds
+    return TaskRecord(
+        id=task_id,
+        name=name,
+        lane=lane,
+        status="pending",
+        attempts=0,
+        max_attempts=policy.max_attempts,
+        backoff=(min(_LARGEST, pauses[0]), min(_LARGEST, pauses[1]), min(_LARGEST, pauses[2])),
+        created=now,
+        next_attempt=now,
+        payload_json=msgspec.Raw(payload.encode()),
+        receipt_json=NO_RECEIPT,
+    )
+
+
+class TaskIds:
+    """Make unique ids of 24 hexadecimal digits; later ids sort above earlier ones, whatever the clock does."""
+
+    def __init__(self) -> None:
+        self._last = 0
+        self._maker = secrets.token_hex(4)
+
+    def new(self) -> str:
+        """Return the next id."""
+        self._last = max(self._last + 1, time.time_ns())
+        return f"{self._last:016x}{self._maker}"
+
+    def seen(self, task_id: str) -> None:
+        """Make all later ids sort above one that an earlier process made."""
+        try:
+            self._last = max(self._last, int(task_id[:16], 16))
+        except ValueError:
+            pass  # not one of ours
+
+
 task_codec = RecordCodec("task", 1, TaskRecord)
+_WHOM = ("lane", "payload_json.destination", "payload_json.request.identity")
+TASKS = Table(
+    "tasks",
+    task_codec,
+    person=_WHOM,
+    holds="deliveries and other work: waiting, given up, or unknown",
+    keys_are_ids=True,
+)
+RECEIPTS = Table(
+    "receipts",
+    task_codec,
+    person=_WHOM,
+    holds="deliveries and other work that ended well, the latest",
+    keys_are_ids=True,
+)
+
+
+def receipts_up_to(most: int) -> Table[TaskRecord]:
+    """Return the table of settled tasks, of which the latest ``most`` are kept."""
+    return replace(RECEIPTS, expiry=Expiry(most=most))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ..state.records import replace_surrogates
+from ..records import replace_surrogates
 
 _LONGEST = 200
 _SECRETS = re.compile(

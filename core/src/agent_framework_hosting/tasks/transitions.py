@@ -1,15 +1,15 @@
-"""What becomes of a record, one pure function for each thing that can happen."""
+"""What becomes of a record, one pure function for each thing that can happen, and how long it waits then."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import msgspec
+from msgspec.structs import replace
 
 from ..errors import PermanentPushError, RetryLater
-from .backoff import backoff_seconds
-from .record import NO_PAYLOAD, TaskRecord, Try
+from ..model.durable import RetryPolicy, Try
+from .record import NO_PAYLOAD, TaskRecord
 from .redact import redacted_error
 
 Random = Callable[[], float]
@@ -65,13 +65,26 @@ def cancelled(record: TaskRecord, now: float) -> TaskRecord:
 
 
 def replayed(record: TaskRecord, now: float) -> TaskRecord:
-    """Give a dead letter all its attempts again."""
-    return replace(record, status="pending", attempts=0, next_attempt=now, finished=None, in_attempt=False)
+    """Give a dead letter all its attempts again; it is nobody's until a runner takes it up."""
+    fresh = replace(record, status="pending", attempts=0, next_attempt=now, finished=None, in_attempt=False)
+    return replace(fresh, owner="", epoch=0)
+
+
+def backoff_seconds(policy: RetryPolicy, attempt: int, *, random: Random, at_least: float = 0.0) -> float:
+    """Return the pause after attempt number ``attempt`` (from 1): exponential, with full jitter.
+
+    ``random`` returns a number from 0 to 1. ``at_least`` is what the platform asked for; the pause is never shorter.
+    """
+    try:
+        ceiling = policy.initial_backoff_seconds * policy.backoff_multiplier ** (attempt - 1)
+    except OverflowError:
+        ceiling = policy.max_backoff_seconds
+    return max(at_least, random() * min(ceiling, policy.max_backoff_seconds))
 
 
 def _told(record: TaskRecord, why: str) -> TaskRecord:
     """End the attempt under way with an error."""
-    tries = record.tries[:-1] + tuple(replace(last, error=why) for last in record.tries[-1:])
+    tries = record.tries[:-1] + tuple(Try(last.at, why) for last in record.tries[-1:])
     return replace(record, last_error=why, in_attempt=False, tries=tries)
 
 

@@ -1,4 +1,4 @@
-"""What every durable task runner must do, as tests to subclass.
+"""What every durable task runner must do, as tests to subclass; what it offers besides is tested when it offers it.
 
 class TestMyRunner(RunnerContract):
     def make_runner(self, tmp_path):
@@ -7,7 +7,6 @@ class TestMyRunner(RunnerContract):
 
 from __future__ import annotations
 
-import asyncio
 import math
 import time
 from pathlib import Path
@@ -15,30 +14,13 @@ from pathlib import Path
 import pytest
 
 from ..errors import PermanentPushError, PushPayloadNotSerializable, RetryLater
-from ..model.durable import DurableTaskPayloadMode, RetryPolicy, TaskHandle, TaskStatus
-from ..ports import DurableTask, DurableTaskRunner
-
-AT_ONCE = RetryPolicy(max_attempts=3, initial_backoff_seconds=0.0)
-PATIENCE_SECONDS = 20.0
+from ..model.durable import DurableTaskPayloadMode, TaskHandle, TaskStatus
+from ..ports import DurableTask
+from .runner_offers_contract import AT_ONCE, RunnerOffersContract
 
 
-class RunnerContract:
+class RunnerContract(RunnerOffersContract):
     """Subclass it and say how to make the runner and how to stop it. Tests run on asyncio through anyio's plugin."""
-
-    def make_runner(self, tmp_path: Path) -> DurableTaskRunner:
-        """Return a new runner without handlers."""
-        raise NotImplementedError("Return a new runner of yours from make_runner().")
-
-    async def stop_runner(self, runner: DurableTaskRunner) -> None:
-        """Stop a runner that ``make_runner`` returned."""
-        raise NotImplementedError("Stop the runner in stop_runner().")
-
-    async def _ended(self, runner: DurableTaskRunner, handle: TaskHandle) -> TaskStatus | None:
-        """Return the status of a task once it is neither scheduled nor running."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while (status := await runner.get(handle)) in {TaskStatus.SCHEDULED, TaskStatus.RUNNING}:  # noqa: ASYNC110 - the port has no event
-                await asyncio.sleep(0.001)
-        return status
 
     @pytest.mark.anyio
     async def test_a_scheduled_task_reaches_its_handler(self, tmp_path: Path) -> None:
