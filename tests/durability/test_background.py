@@ -65,22 +65,29 @@ async def ended(world, token: ContinuationToken) -> ContinuationToken:
 
 @pytest.mark.requirement("background.states")
 async def test_a_run_is_queued_then_running_then_completed(make_world) -> None:
-    gate = Gate()
-    async with make_world(EchoAgent(gate), channels=[Wireless()]) as world:
-        token = await world.host.run_in_background(ask("one"))
-        behind = await world.host.run_in_background(ask("two"))
-        await gate.begun.wait()
-        states = [(await world.host.get_continuation(each)).status for each in (token, behind)]
-        gate.open.set()
+    gates = {"ahead": Gate(), "one": Gate()}
+
+    async def hold(text: str) -> None:
+        await gates[text](text)
+
+    async with make_world(EchoAgent(hold), channels=[Wireless()]) as world, asyncio.timeout(20):
+        await world.host.run_in_background(ask("ahead"))
+        await gates["ahead"].begun.wait()
+        token = await world.host.run_in_background(ask("one"))  # the lane is taken, so it must wait
+        queued = await world.host.get_continuation(token)
+        gates["ahead"].open.set()
+        await gates["one"].begun.wait()
+        running = await world.host.get_continuation(token)
+        gates["one"].open.set()
         done = await ended(world, token)
         assert await world.host.get_continuation("no-such-token") is None
         assert await world.host.get_continuation(token.token) == done
-    assert token.status == "queued"
     assert re.fullmatch(r"[A-Za-z0-9_-]{20,}", token.token)
-    assert states == ["running", "queued"]
-    assert (done.status, done.error) == ("completed", None)
+    assert token == queued
+    assert [each.status for each in (queued, running, done)] == ["queued", "running", "completed"]
+    assert done.error is None
     assert done.completed_at >= done.created_at == token.created_at
-    assert AgentResponse.from_dict(done.result).text == "1: one"
+    assert AgentResponse.from_dict(done.result).text == "2: one"
 
 
 @pytest.mark.requirement("background.states")

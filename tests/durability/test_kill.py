@@ -18,10 +18,11 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from agent_framework_hosting.delivery.journal import turn_codec
+from agent_framework_hosting.delivery.journal import HISTORY, TURNS
+from agent_framework_hosting.records import Records
 from agent_framework_hosting.state.disk import DiskStore
 from agent_framework_hosting.tasks.record import TaskRecord
-from agent_framework_hosting.tasks.table import TaskTable
+from agent_framework_hosting.tasks.table import StoredTaskTable
 
 pytestmark = pytest.mark.anyio
 
@@ -128,8 +129,8 @@ async def records_of(root: Path) -> tuple[list[TaskRecord], Counter[str]]:
     store = DiskStore(root / "runner")
     await store.open()
     try:
-        tasks = list(await TaskTable(store).list(limit=1_000_000))
-        turns = Counter([turn_codec.load(text).status for _, text in await store.scan("turns", limit=1_000_000)])
+        tasks = list(await StoredTaskTable(store).list(limit=1_000_000))
+        turns = Counter([turn.status for table in (TURNS, HISTORY) async for _, turn in Records(store, table).all()])
         return tasks, turns
     finally:
         await store.close()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import httpx2
 import pytest
@@ -16,6 +16,7 @@ from agent_framework_hosting import (
     ResponseTarget,
     RetryLater,
     RetryPolicy,
+    SendRecord,
     TaskStatus,
     hookimpl,
     result_text,
@@ -33,7 +34,7 @@ class Uncertain(Channel):
 
     def __init__(self, truth: str | None = None) -> None:
         self.truth = truth
-        self.asked: list[Mapping[str, object]] = []
+        self.asked: list[SendRecord] = []
 
     @hookimpl
     async def push(self, identity: ChannelIdentity, payload: HostedRunResult) -> str:
@@ -42,7 +43,7 @@ class Uncertain(Channel):
             answer.raise_for_status()
             return answer.json()["id"]
 
-    async def reconcile(self, record: Mapping[str, object]):
+    async def reconcile(self, record: SendRecord):
         self.asked.append(record)
         return self.truth
 
@@ -115,8 +116,11 @@ async def test_a_channel_may_leave_it_unknown_and_reconcile(
         record = await record_of(world, handle)
     assert (record.status, record.maybe_duplicate) == (status, False)
     assert len(platform.texts("echo/bob")) == sent
-    assert [asked["id"] for asked in channel.asked] == [handle.task_id]
-    assert channel.asked[0]["payload"]["destination"]["native_id"] == "bob"
+    (asked,) = channel.asked
+    assert (asked.delivery_id, asked.identity, asked.kind, asked.text) == (handle.task_id, to, "answer", "hello")
+    assert (asked.attempts, len(asked.tries), asked.envelope) == (1, 1, None)
+    assert asked.created_at <= asked.last_started_at <= datetime.now(UTC)
+    assert (asked["id"], asked["payload"]["destination"]["native_id"]) == (handle.task_id, "bob")
 
 
 @pytest.mark.requirement("outbox.dead-letters")

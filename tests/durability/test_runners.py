@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import pytest
 from agent_framework import AgentResponse, Content, Executor, Message, WorkflowBuilder, WorkflowContext, handler
@@ -27,6 +28,7 @@ from agent_framework_hosting import (
     hookimpl,
     result_text,
 )
+from agent_framework_hosting.state.memory import MemoryStore
 from agent_framework_hosting.testing import EchoAgent, InboxChannel
 
 pytestmark = pytest.mark.anyio
@@ -126,6 +128,70 @@ async def test_an_outage_of_the_runner_is_no_fallback() -> None:
             await host.deliver("hi", ResponseTarget.identity(BOB))
     assert outcome.to_public_dict()["outcome"] == "accepted"
     assert inbox.inbox == []
+
+
+class OfferingRunner(SmallRunner):
+    """Somebody's own runner that keeps lanes, follows no other rule, and wants to be started and stopped."""
+
+    in_process = False
+    rules = frozenset({"lane"})
+
+    def __init__(self) -> None:
+        super().__init__(DurableTaskPayloadMode.JSON)
+        self.told: list[str] = []
+        self.given: dict[str, object] = {}
+
+    def register(self, name: str, handler: Callable[[Task], object], **rules: object) -> None:
+        super().register(name, handler)
+        self.given = rules
+
+    async def open(self) -> None:
+        self.told.append("open")
+
+    async def resume(self) -> int:
+        self.told.append("resume")
+        return 0
+
+    async def shutdown(self, *, timeout: float | None = None) -> None:
+        self.told.append("shutdown")
+
+
+@pytest.mark.requirement("runners.shape")
+async def test_a_runner_is_asked_for_what_it_offers_and_no_more() -> None:
+    runner, inbox = OfferingRunner(), InboxChannel()
+    async with host_with(runner, inbox):
+        assert runner.told == ["open", "resume"]
+        for name in ("bob", "bob", "carol"):
+            to = ResponseTarget.identity(ChannelIdentity("inbox", name))
+            await inbox.context.dispatch(message("hi", response_target=to))
+    assert runner.told == ["open", "resume", "shutdown"]
+    lane_of = runner.given.pop("lane")
+    lanes = [lane_of(task.payload) for task in runner.tasks.values()]
+    assert lanes[0] == lanes[1] != lanes[2]
+    assert set(runner.given.values()) == {None}
+    assert (
+        AgentFrameworkHost(
+            EchoAgent(),
+            channels=[InboxChannel()],
+            config={},
+            durable_task_runner=OfferingRunner(),
+            runtime_mode="ephemeral",
+        ).runtime_mode
+        == "ephemeral"
+    )
+
+
+@pytest.mark.requirement("runners.shape")
+async def test_a_runner_with_a_place_of_its_own_carries_what_a_host_with_another_store_delivers(tmp_path: Path) -> None:
+    runner, inbox, store = InProcessTaskRunner(state_dir=tmp_path), InboxChannel(), MemoryStore()
+    host = AgentFrameworkHost(
+        EchoAgent(), channels=[inbox], config={}, store=store, durable_task_runner=runner, runtime_mode="long_running"
+    )
+    async with host:
+        await inbox.context.dispatch(message("hi", response_target=ResponseTarget.identity(BOB)))
+        assert await inbox.wait_for(1) == [("bob", "1: hi")]
+    assert not {table.name for table in runner.tables} & set(await store.tables())
+    assert runner.counts()["succeeded"] == 1
 
 
 class PlainCodec:

@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import resource
+import shutil
 import signal
 import sqlite3
 import sys
@@ -69,34 +70,37 @@ GARBAGE = [
     "null",
     '{"kind":"turn","v":99,"data":{}}',
     '{"v":1,"key":5}',
-    "\x00",
     "[" * 5000,
 ]
 
 
 async def plant_garbage(root: Path) -> None:
     """Put what no host wrote into every table a host reads."""
-    tables = {
-        "runner": ["turns", "tasks", "events", "continuations", "tasks.unreadable"],
-        "sessions": ["identities", "links", "snapshots", "resets"],
-    }
-    for part, names in tables.items():
-        store = DiskStore(root / part)
-        await store.open()
-        writes: list[Write] = [
-            Put(table, f"planted-{number}", text) for table in names for number, text in enumerate(GARBAGE)
-        ]
-        for table in names:
-            for key, text in await store.scan(table, limit=10):
-                if not key.startswith("planted"):
-                    writes += [Put(table, key, text[:-3]), Put(table, f"{key}x", text.replace("alice", "\ud7ff"))]
-        if part == "runner":
-            writes += half_right()
-        else:
-            writes.append(Put("snapshots", "inbox:alice\x1f", '{"type": "session", "session_id": 5, "state": [1]}'))
-            writes.append(Put("resets", "inbox:alice", "nonsense"))
-        await store.commit(writes)
-        await store.close()
+    tables = [
+        "turns",
+        "tasks",
+        "events",
+        "continuations",
+        "tasks.unreadable",
+        "identities",
+        "links",
+        "snapshots",
+        "resets",
+    ]
+    store = DiskStore(root / "runner")
+    await store.open()
+    writes: list[Write] = [
+        Put(table, f"planted-{number}", text) for table in tables for number, text in enumerate(GARBAGE)
+    ]
+    for table in tables:
+        for key, text in await store.scan(table, limit=10):
+            if not key.startswith("planted"):
+                writes += [Put(table, key, text[:-3]), Put(table, f"{key}x", text.replace("alice", "\ud7ff"))]
+    writes += half_right()
+    writes.append(Put("snapshots", "inbox:alice\x1f", '{"type": "session", "session_id": 5, "state": [1]}'))
+    writes.append(Put("resets", "inbox:alice", "nonsense"))
+    await store.commit(writes)
+    await store.close()
 
 
 def half_right() -> list[Write]:
@@ -143,6 +147,7 @@ async def test_a_hostile_state_directory_runs_nothing_and_the_host_serves(
         for name in ("evil.val", "evil.pkl", "lock.tmp", "owner.pid", "00/11/aa.val"):
             (root / part / name).parent.mkdir(parents=True, exist_ok=True)
             (root / part / name).write_bytes(trap)
+    shutil.copy(root / "runner" / "cache.db", root / "sessions" / "cache.db")  # as the first edition left it
     for part in ("runner", "sessions"):
         plant_rows(root / part / "cache.db", trap)
     inbox = InboxChannel()
@@ -159,9 +164,10 @@ async def test_a_hostile_state_directory_runs_nothing_and_the_host_serves(
                 await asyncio.sleep(0.01)
     assert not mark.exists()
     assert state["status"] == "ready"
-    for named in ("SetAside", "turns.unreadable", "tasks.unreadable", "background run", "snapshot", "dead letters"):
+    unreadable = [f"{table}.unreadable" for table in ("turns", "tasks", "snapshots", "identities", "links")]
+    for named in ("SetAside", *unreadable, "dead letters"):
         assert named in caplog.text, named
-    assert "Turn planted-0 was set aside" in caplog.text
+    assert "Record planted-0 was set aside in table turns.unreadable" in caplog.text
 
 
 @pytest.mark.requirement("crash.hostile")
@@ -288,6 +294,43 @@ async def test_a_disk_that_fills_up_during_turns_loses_none_of_them(tmp_path: Pa
                 await asyncio.sleep(0.01)
     assert shown.to_public_dict() == {"outcome": "reply", "text": "1: wire"}
     assert (state["accepted"], state["answered"], state["failed"]) == (4, 4, 0)
+
+
+@pytest.mark.requirement("crash.ends")
+async def test_ends_that_wait_for_the_disk_come_in_order_and_nobody_overtakes_them(tmp_path: Path) -> None:
+    people = ["ann", "bob", "cyd", "dan"]
+    gates, begun = {who: asyncio.Event() for who in people}, asyncio.Semaphore(0)
+
+    async def hold(text: str) -> None:
+        begun.release()
+        await gates[text].wait()
+
+    inbox = InboxChannel()
+    team = ResponseTarget.identity(ChannelIdentity("inbox", "team"))
+    config = {"snapshot_sessions": False}
+    async with (
+        AgentFrameworkHost(EchoAgent(hold), channels=[inbox], config=config, state_dir=tmp_path / "state") as host,
+        asyncio.timeout(60),
+    ):
+
+        async def readiness() -> int:
+            return (await call(host.app, "GET", "/readiness")).status
+
+        for who in people:
+            speaker = ChannelIdentity("inbox", who)
+            await inbox.context.admit(
+                ChannelRequest("inbox", "message.create", who, identity=speaker, response_target=team)
+            )
+            await begun.acquire()
+        with nothing_can_be_written():
+            for who in people[:-1]:
+                gates[who].set()
+                for _ in range(5):  # asked often enough for the end to have been tried, and tried again
+                    while await readiness() != 503:
+                        pass
+        gates["dan"].set()  # the disk is well again, and the others do not know yet
+        arrived = await inbox.wait_for(4)
+    assert arrived == [("team", f"1: {who}") for who in people]
 
 
 # What the next process finds

@@ -308,13 +308,15 @@ async def test_closing_waits_for_turns_under_way_and_takes_no_new_ones(ask: Ask,
     await host.__aenter__()
     here = asyncio.create_task(ask(host, "here", event_id="e1"))
     who = ChannelIdentity("inbox", "ada")
-    await inbox.context.admit(ChannelRequest("inbox", "m", "later", identity=who))
+    await inbox.context.admit(ChannelRequest("inbox", "message.create", "later", identity=who))
     await served.model.reached("here", "later")
     closing = asyncio.create_task(host.close())
     for _ in range(5):
         await asyncio.sleep(0)
-    refused = await inbox.context.dispatch(ChannelRequest("inbox", "m", "new", identity=who))
-    command = await inbox.context.invoke_command("x", ChannelRequest("inbox", "m", "/x", identity=who), print)
+    refused = await inbox.context.dispatch(ChannelRequest("inbox", "message.create", "new", identity=who))
+    command = await inbox.context.invoke_command(
+        "x", ChannelRequest("inbox", "message.create", "/x", identity=who), print
+    )
     await served.model.let_go("here", "later")
     assert (await here)[1]["text"] == "1: here"
     await closing
@@ -360,7 +362,7 @@ async def test_a_host_in_one_event_loop_after_another() -> None:
     async def turn() -> str:
         async with host:
             asked = [
-                ChannelRequest("inbox", "m", f"t{number}", identity=ChannelIdentity("inbox", "ada"))
+                ChannelRequest("inbox", "message.create", f"t{number}", identity=ChannelIdentity("inbox", "ada"))
                 for number in range(5)
             ]
             outcomes = await asyncio.gather(*(inbox.context.dispatch(each) for each in asked))

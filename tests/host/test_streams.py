@@ -165,8 +165,10 @@ async def test_providers_are_bound_for_the_run_with_the_ids_of_the_wire(served) 
     async with AgentFrameworkHost(served.agent, channels=[inbox], config={}):
         who = ChannelIdentity("inbox", "ada")
         attributes = {"response_id": "resp_2", "previous_response_id": "resp_1"}
-        await inbox.context.dispatch(ChannelRequest("inbox", "m", "hi", identity=who, attributes=attributes))
-        await inbox.context.dispatch(ChannelRequest("inbox", "m", "hi", identity=who))
+        await inbox.context.dispatch(
+            ChannelRequest("inbox", "message.create", "hi", identity=who, attributes=attributes)
+        )
+        await inbox.context.dispatch(ChannelRequest("inbox", "message.create", "hi", identity=who))
     assert served.binder.bound[0] == ("resp_2", "resp_1")
     response_id, previous = served.binder.bound[1]
     assert (bool(response_id), previous) == (True, None)
@@ -178,7 +180,7 @@ async def test_a_provider_is_bound_while_the_stream_is_read_and_not_after(served
     inbox = InboxChannel()
     async with AgentFrameworkHost(served.agent, channels=[inbox], config={}):
         who = ChannelIdentity("inbox", "ada")
-        reply = await inbox.context.dispatch(ChannelRequest("inbox", "m", TEXT, identity=who, stream=True))
+        reply = await inbox.context.dispatch(ChannelRequest("inbox", "message.create", TEXT, identity=who, stream=True))
         assert served.binder.held == 0  # nothing starts before the first read
         await anext(reply.stream)
         assert served.binder.held == 1
@@ -263,13 +265,15 @@ async def test_a_binding_that_waits_is_released_to_its_end(served, end) -> None:
         who = ChannelIdentity("inbox", "ada")
 
         async def consume() -> None:
-            reply = await inbox.context.dispatch(ChannelRequest("inbox", "m", TEXT, identity=who, stream=True))
+            reply = await inbox.context.dispatch(
+                ChannelRequest("inbox", "message.create", TEXT, identity=who, stream=True)
+            )
             await end(reply.stream)
 
         await consume()
         gc.collect()
         async with asyncio.timeout(5):
-            await inbox.context.dispatch(ChannelRequest("inbox", "m", "next", identity=who))
+            await inbox.context.dispatch(ChannelRequest("inbox", "message.create", "next", identity=who))
             while slow.released < 2:
                 await asyncio.sleep(0)
     assert slow.released == 2
@@ -279,7 +283,9 @@ async def test_a_binding_that_waits_is_released_to_its_end(served, end) -> None:
 async def test_a_deferred_turn_releases_what_it_bound(served) -> None:
     inbox = InboxChannel()
     async with AgentFrameworkHost(served.agent, channels=[inbox], config={}):
-        await inbox.context.admit(ChannelRequest("inbox", "m", "hi", identity=ChannelIdentity("inbox", "ada")))
+        await inbox.context.admit(
+            ChannelRequest("inbox", "message.create", "hi", identity=ChannelIdentity("inbox", "ada"))
+        )
         assert await inbox.wait_for(1) == [("ada", "1: hi")]
     assert (len(served.binder.bound), served.binder.held) == (1, 0)
 
@@ -293,7 +299,7 @@ async def test_agents_without_streaming_or_providers_stream_all_the_same(ask) ->
 async def test_the_answer_of_a_stream_that_was_closed_early_is_an_error(served) -> None:
     inbox = InboxChannel()
     async with AgentFrameworkHost(served.agent, channels=[inbox], config={}):
-        asked = ChannelRequest("inbox", "m", TEXT, identity=ChannelIdentity("inbox", "ada"), stream=True)
+        asked = ChannelRequest("inbox", "message.create", TEXT, identity=ChannelIdentity("inbox", "ada"), stream=True)
         for pulls in (0, 1):
             stream = (await inbox.context.dispatch(asked)).stream
             for _ in range(pulls):

@@ -575,7 +575,7 @@ async def test_no_log_line_of_the_host_holds_a_key_an_id_or_a_text(
     host = host_of(EchoAgent(sometimes), channel, inbox, state_dir=tmp_path)
     async with host:
         context = inbox.context
-        request = ChannelRequest("inbox", "m", SECRET_TEXT, identity=ChannelIdentity("inbox", SECRET_NAME))
+        request = ChannelRequest("inbox", "message.create", SECRET_TEXT, identity=ChannelIdentity("inbox", SECRET_NAME))
         await ask(host, SECRET_TEXT, SECRET_NAME)
         await ask(host, SECRET_TEXT, SECRET_NAME, stream=True)
         await context.admit(request)

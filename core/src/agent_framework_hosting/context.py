@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
+from types import CoroutineType
 from typing import TYPE_CHECKING
 
+from .authorization.gate import Gate
 from .commands import Commands
 from .errors import TurnFailed
-from .execution.stream import messages_of
+from .execution.updates import messages_of
 from .hookspecs import Channel
 from .inbound import Inbound
 from .model.command import ChannelCommand
 from .model.identity import ChannelIdentity
-from .model.outcome import HostedStream, Outcome, Reply
+from .model.outcome import HostedStream, Outcome, Reply, Stopped
 from .model.request import ChannelRequest
 from .model.result import HostedRunResult, TargetResult
 from .model.target import ResponseTarget
 from .model.verdict import AuthorizationError, AuthorizationOutcome, ClaimValue, Denied, LinkRequired
-from .ports import Store, Target
-from .turns.gate import Gate
+from .ports import Sole, Store, Target
+from .state.ownership import Ownership
 from .turns.proactive import Proactive
 
 if TYPE_CHECKING:
@@ -46,6 +49,7 @@ class HostChannelContext:
         gate: Gate,
         proactive: Proactive,
         commands: Commands,
+        ownership: Ownership,
         reset: Callable[[str, str | None], Awaitable[None]],
     ) -> None:
         self._channel = channel
@@ -55,6 +59,7 @@ class HostChannelContext:
         self._gate = gate
         self._proactive = proactive
         self._commands = commands
+        self._ownership = ownership
         self._reset = reset
 
     @property
@@ -72,17 +77,30 @@ class HostChannelContext:
         """The host's store, with tables of this channel's own."""
         return self._store
 
+    @property
+    def host_id(self) -> str:
+        """The id of this start of the host."""
+        return self._ownership.owner.id
+
+    async def hosts(self) -> Collection[str]:
+        """Return the ids of the hosts on this store that live."""
+        return await self._ownership.living()
+
+    def sole(self, name: str) -> AbstractAsyncContextManager[Sole]:
+        """Hold a name of this channel alone inside the context."""
+        return self._ownership.sole(f"of.{self._channel.name}.{name}")
+
     def messages_of(self, result: HostedRunResult[TargetResult]) -> Sequence[Message]:
         """Return an answer as messages."""
         return messages_of(result)
 
-    async def dispatch(self, request: ChannelRequest) -> Outcome:
+    def dispatch(self, request: ChannelRequest) -> CoroutineType[object, object, Outcome]:
         """Run one turn inside the wire's request."""
-        return await self._inbound.dispatch(request)
+        return self._inbound.dispatch(request)
 
-    async def admit(self, request: ChannelRequest) -> Outcome:
+    def admit(self, request: ChannelRequest) -> CoroutineType[object, object, Outcome]:
         """Accept one message durably; its turn runs afterwards."""
-        return await self._inbound.admit(request)
+        return self._inbound.admit(request)
 
     async def invoke_command(
         self, name: str, request: ChannelRequest, reply: Callable[[str], Awaitable[None]]
@@ -90,12 +108,9 @@ class HostChannelContext:
         """Run one command behind the same gate as a message."""
         return await self._commands.invoke(name, request, reply)
 
-    async def stop(self, request: ChannelRequest) -> int:
+    async def stop(self, request: ChannelRequest) -> Stopped | LinkRequired | Denied:
         """Cancel the admitted turns of the request's conversation."""
-        outcome = await self._inbound.stop(request)
-        if isinstance(outcome, int):
-            return outcome
-        raise AuthorizationError(outcome)
+        return await self._inbound.stop(request)
 
     async def run(self, request: ChannelRequest) -> HostedRunResult[TargetResult]:
         """Run the target and return its answer, delivering nothing."""

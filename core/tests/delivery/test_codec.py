@@ -26,7 +26,7 @@ texts = st.none() | st.text()
 requests = st.builds(
     ChannelRequest,
     channel=st.text(),
-    operation=st.text(),
+    operation=st.sampled_from(["message.create", "command.invoke"]),
     input=json_values,
     session=st.none() | st.builds(ChannelSession, texts, texts, texts, texts),
     options=st.none() | mappings,
@@ -53,6 +53,11 @@ def test_a_request_comes_back_equal(request: ChannelRequest) -> None:
     assert encode_context(request) == encode_request(request)
 
 
+def test_a_turn_stored_with_an_operation_of_an_earlier_version_is_a_message() -> None:
+    stored = encode_request(ChannelRequest("a", "command.invoke", "hi"))
+    assert decode_request(stored | {"operation": "button.press"}) == ChannelRequest("a", "message.create", "hi")
+
+
 @pytest.mark.parametrize(
     "asked",
     [
@@ -67,13 +72,13 @@ def test_messages_and_contents_come_back_equal(asked: object) -> None:
             return [plain(one) for one in value]
         return value.to_dict() if isinstance(value, (Message, Content)) else value
 
-    stored = json.loads(json.dumps(encode_request(ChannelRequest("a", "b", asked))))
+    stored = json.loads(json.dumps(encode_request(ChannelRequest("a", "message.create", asked))))
     assert plain(decode_request(stored).input) == plain(asked)
 
 
 def test_what_a_provider_hung_on_a_message_stays_behind() -> None:
     asked = Message("user", ["hi"], raw_representation=object())
-    stored = json.loads(json.dumps(encode_request(ChannelRequest("a", "b", asked))))
+    stored = json.loads(json.dumps(encode_request(ChannelRequest("a", "message.create", asked))))
     restored = decode_request(stored).input
     assert isinstance(restored, Message)
     assert restored.text == "hi"
@@ -83,7 +88,7 @@ def test_what_a_provider_hung_on_a_message_stays_behind() -> None:
 @pytest.mark.parametrize("field", ["input", "options", "metadata", "attributes"])
 def test_what_json_cannot_carry_is_named_or_left_out(field: str, odd: object) -> None:
     value = odd if field == "input" else {"odd": odd}
-    request = ChannelRequest(**{"channel": "a", "operation": "b", "input": "", field: value})
+    request = ChannelRequest(**{"channel": "a", "operation": "message.create", "input": "", field: value})
     with pytest.raises(PushPayloadNotSerializable, match=field):
         encode_request(request)
     kept = decode_request(encode_context(request))
@@ -91,5 +96,5 @@ def test_what_json_cannot_carry_is_named_or_left_out(field: str, odd: object) ->
 
 
 def test_the_wires_own_object_is_left_out() -> None:
-    request = ChannelRequest("a", "b", "", attributes={"protocol_request": object(), "kept": 1})
+    request = ChannelRequest("a", "message.create", "", attributes={"protocol_request": object(), "kept": 1})
     assert decode_request(encode_request(request)).attributes == {"kept": 1}

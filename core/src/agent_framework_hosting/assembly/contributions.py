@@ -11,6 +11,7 @@ from ..hookspecs import Channel
 from ..model.contribution import ChannelContribution
 from ..plugins.manager import PluginManager
 from ..ports import ChannelContext
+from ..records import Catalog
 from .lifecycle import Member
 
 
@@ -23,7 +24,7 @@ class Contributions:
 
 
 def collect(
-    plugins: PluginManager, commands: Commands, context_of: Callable[[Channel], ChannelContext]
+    plugins: PluginManager, commands: Commands, catalog: Catalog, context_of: Callable[[Channel], ChannelContext]
 ) -> Contributions:
     """Collect from the channels, then from the policies, which get a context under their own name."""
     routes: list[Contributed] = []
@@ -31,6 +32,8 @@ def collect(
     for plugin, channel in _everyone(plugins):
         added = plugins.contribute(plugin, context_of(channel)) or ChannelContribution()
         commands.add(channel.name, added.commands)
+        for table in added.tables:
+            catalog.declare(table, channel=channel.name)
         members.append(Member(channel.name, added.on_startup, added.on_shutdown))
         routes.append(Contributed(channel.name, channel.path, added.routes, added.middleware))
     return Contributions(tuple(routes), tuple(members))

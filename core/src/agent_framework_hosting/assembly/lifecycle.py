@@ -9,20 +9,21 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 
+from ..errors import CommitRefused, StoreError
 from ..inbound import Inbound
 from ..model.contribution import LifecycleCallback
 from ..operations.control import ControlServer
-from ..ports import DurableTaskRunner, Store
-from ..sessions.lanes import Lanes
-from ..tasks.inprocess import InProcessTaskRunner
-from ..turns.deferred import Deferred
-from ..turns.endings import Endings
+from ..ports import DurableTaskRunner, HousedTaskRunner, Lanes, StartedTaskRunner, Store
+from ..records import Catalog
+from ..state.ownership import Ownership
+from ..turns.ending import Endings
 from ..turns.recovery import Recovery
 from .readiness import Readiness
 
 logger = logging.getLogger("agent_framework_hosting")
 
 GRACE_SECONDS = 5.0
+TIDY_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,38 +86,54 @@ async def _run(name: str, when: str, callbacks: Sequence[LifecycleCallback]) -> 
     return failures
 
 
-@dataclass(frozen=True, slots=True)
-class LifecycleParts:
-    """What starts and stops.
+async def _open(callback: LifecycleCallback) -> None:
+    for failure in await _run("state", "start-up", [callback]):
+        raise failure
+
+
+class Lifecycle:
+    """Start a host and stop it, as often as wanted: state first, then the plugins, then what another life left.
 
     ``load`` reads stored state into memory, ``open_doors`` are the channels that let everyone in, ``mode`` is the
     runtime mode and its reason.
     """
 
-    stores: Sequence[Store]
-    runner: DurableTaskRunner
-    load: Callable[[], Awaitable[None]]
-    lanes: Lanes
-    inbound: Inbound
-    deferred: Deferred
-    recovery: Recovery
-    endings: Endings
-    readiness: Readiness
-    control: ControlServer | None
-    open_doors: Sequence[str]
-    mode: str
-
-
-class Lifecycle:
-    """Start a host and stop it, as often as wanted: state first, then the plugins, then what a crash left."""
-
-    def __init__(self, parts: LifecycleParts) -> None:
-        self._parts = parts
+    def __init__(
+        self,
+        *,
+        store: Store,
+        ownership: Ownership,
+        catalog: Catalog,
+        load: Callable[[], Awaitable[None]],
+        runner: DurableTaskRunner,
+        lanes: Lanes,
+        inbound: Inbound,
+        recovery: Recovery,
+        endings: Endings,
+        readiness: Readiness,
+        control: ControlServer | None,
+        open_doors: Sequence[str],
+        mode: str,
+    ) -> None:
+        self._store = store
+        self._ownership = ownership
+        self._catalog = catalog
+        self._load = load
+        self._runner = runner
+        self._lanes = lanes
+        self._inbound = inbound
+        self._recovery = recovery
+        self._endings = endings
+        self._readiness = readiness
+        self._control = control
+        self._open_doors = open_doors
+        self._mode = mode
         self._claimed = False
         self._running = False
         self._state_is_open = False
         self._was_closed = False
         self._opening = asyncio.Lock()
+        self._rounds: list[asyncio.Task[None]] = []
 
     async def start(self, members: Sequence[Member]) -> None:
         """Start everything, or nothing: what had started is undone when a part fails. Raises its error."""
@@ -130,35 +147,38 @@ class Lifecycle:
             raise
 
     async def _start(self, members: Sequence[Member]) -> None:
-        parts, self._was_closed = self._parts, False
+        self._was_closed = False
         await self._open_state()
         try:
-            await parts.recovery.find()
+            await self._endings.drain()  # what an earlier life of this very host could not write down
+            await self._recovery.find()
             await start_all(members)
         except BaseException:
-            parts.recovery.let_go()
+            self._recovery.let_go()
             await self._close_state()
             raise
-        self._running = parts.readiness.running = parts.inbound.accepting = True
+        self._running = self._readiness.running = self._inbound.accepting = True
         try:
-            taken_up = await parts.recovery.take_up()
+            taken_up = await self._recovery.take_up(self._inbound.take_on)
             resumed = await self._resume_runner()
-            if parts.control is not None:
-                await parts.control.open()
+            await self._settle()
+            if self._control is not None:
+                await self._control.open()
         except BaseException:
             await self.stop(members)
             raise
+        self._begin_rounds()
         logger.info(
             "Started (%s)",
-            parts.mode,
+            self._mode,
             extra={
-                "runtime_mode": parts.mode.partition(":")[0],
+                "runtime_mode": self._mode.partition(":")[0],
                 "turns_taken_up": taken_up,
                 "deliveries_resumed": resumed,
             },
         )
-        if parts.open_doors:
-            logger.info("No allowlist, so everyone the channel lets in may speak: %s", ", ".join(parts.open_doors))
+        if self._open_doors:
+            logger.info("No allowlist, so everyone the channel lets in may speak: %s", ", ".join(self._open_doors))
 
     async def allow_deliveries(self) -> None:
         """Let deliveries go out of a host that was never started; it holds its state until it is closed.
@@ -177,8 +197,7 @@ class Lifecycle:
 
         Each of these happens whatever becomes of the others; then the first error is raised.
         """
-        parts = self._parts
-        parts.readiness.running = parts.inbound.accepting = False
+        self._readiness.running = self._inbound.accepting = False
         async with self._opening:
             if not self._state_is_open:
                 return
@@ -187,47 +206,97 @@ class Lifecycle:
                 steps.push_async_callback(self._close_state)
                 if self._running:
                     steps.push_async_callback(stop_all, members)
-                if isinstance(parts.runner, InProcessTaskRunner):
-                    steps.push_async_callback(parts.runner.shutdown)
-                steps.push_async_callback(parts.endings.drain)
+                if isinstance(self._runner, StartedTaskRunner):
+                    steps.push_async_callback(self._runner.shutdown)
+                steps.push_async_callback(self._endings.drain)
                 steps.push_async_callback(self._let_turns_finish)
-                if parts.control is not None:
-                    steps.push_async_callback(parts.control.close)
+                if self._control is not None:
+                    steps.push_async_callback(self._control.close)
+                steps.push_async_callback(self._end_rounds)
 
     async def _let_turns_finish(self) -> None:
         ends = asyncio.get_running_loop().time() + GRACE_SECONDS
-        await self._parts.deferred.drain(GRACE_SECONDS)
+        await self._inbound.deferred.drain(GRACE_SECONDS)
         with suppress(TimeoutError):
             async with asyncio.timeout_at(ends):
-                await self._parts.lanes.idle()  # those whose wire still waits; the server ends what takes longer
+                await self._lanes.idle()  # those whose wire still waits; the server ends what takes longer
 
     def _stopped(self) -> None:
         self._running = self._claimed = False
         self._was_closed = True
         logger.info("Stopped")
 
+    # State
+
     async def _open_state(self) -> None:
         async with self._opening:
             if self._state_is_open:
                 return
-            stores = self._parts.stores
-            await start_all([Member("state", on_startup=[store.open], on_shutdown=[store.close]) for store in stores])
+            await _open(self._store.open)
             try:
-                await self._parts.load()
+                await _open(self._ownership.begin)
+                await _open(self._load)
             except BaseException:
                 await self._close_state()
                 raise
             self._state_is_open = True
 
     async def _resume_runner(self) -> int:
-        runner = self._parts.runner
-        if not isinstance(runner, InProcessTaskRunner):
+        if not isinstance(self._runner, StartedTaskRunner):
             return 0
-        await runner.open()
-        return await runner.resume()
+        await self._runner.open()
+        return await self._runner.resume()
 
     async def _close_state(self) -> None:
         self._state_is_open = False
-        async with AsyncExitStack() as closing:
-            for store in self._parts.stores:
-                closing.push_async_callback(store.close)
+        try:
+            await self._ownership.end()
+        finally:
+            await self._store.close()
+
+    # What goes on while the host runs
+
+    def _begin_rounds(self) -> None:
+        loop = asyncio.get_running_loop()
+        rounds = [loop.create_task(_every(TIDY_SECONDS, self._tidy))]
+        if self._ownership.shared:
+            rounds.append(loop.create_task(_every(self._ownership.seconds / 3, self._take_over)))
+        self._rounds = rounds
+
+    async def _end_rounds(self) -> None:
+        rounds, self._rounds = self._rounds, []
+        for each in rounds:
+            each.cancel()
+        if rounds:
+            await asyncio.wait(rounds)
+
+    async def _tidy(self) -> None:
+        """Remove what has expired or is too much, unless another host does."""
+        if await self._ownership.hold("tidy") is not None:
+            await self._catalog.tidy()
+            await self._ownership.let_go("tidy")
+
+    async def _take_over(self) -> None:
+        """Take up what hosts left that live no more."""
+        for host_id in await self._ownership.lapsed():
+            await self._recovery.find(host_id)
+            turns = await self._recovery.take_up(self._inbound.take_on)
+            deliveries = await self._runner.take_over(host_id) if isinstance(self._runner, HousedTaskRunner) else 0
+            await self._ownership.settled(host_id)
+            fields = {"host": host_id, "turns": turns, "deliveries": deliveries}
+            logger.warning("Took over what another host left", extra=fields)
+
+    async def _settle(self) -> None:
+        """Forget the hosts whose work was all taken up at the start."""
+        for host_id in await self._ownership.lapsed():
+            await self._ownership.settled(host_id)
+
+
+async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+    """Do work again and again, with a pause after each time; a sick store is for the next time."""
+    while True:
+        try:
+            await work()
+        except (StoreError, CommitRefused) as error:
+            logger.warning("Something that the host does every %g seconds failed: %s", seconds, error)
+        await asyncio.sleep(seconds)

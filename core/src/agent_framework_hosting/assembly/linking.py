@@ -9,7 +9,7 @@ from ..linking.ports import HostedLinker, LinkNotice
 from ..model.command import ChannelCommand
 from ..model.durable import HostStatePaths
 from ..ports import IdentityLinker, Store, SupportsLinkStorePath
-from ..sessions.registry import IdentityRegistry
+from ..sessions.people import People
 
 
 def connect_linker(
@@ -17,7 +17,7 @@ def connect_linker(
     *,
     paths: HostStatePaths,
     explicit_links: bool,
-    registry: IdentityRegistry,
+    people: People,
     store: Store,
     notify: LinkNotice,
 ) -> Sequence[ChannelCommand]:
@@ -33,5 +33,5 @@ def connect_linker(
         warnings.warn(f"state_dir names a links directory, but {fault}; leave it out.", UserWarning, stacklevel=2)
     if not isinstance(linker, HostedLinker):
         return ()
-    linker.connect(registry.links, store, notify)
+    linker.connect(people, store, notify)
     return linker.commands

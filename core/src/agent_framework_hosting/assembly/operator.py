@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from ..delivery.journal import Journal
 from ..linking.ports import ForgettingLinker
 from ..model.identity import ChannelIdentity
 from ..operations.control import ControlServer
@@ -13,19 +14,24 @@ from ..operations.desk import Desk
 from ..operations.files import forget_in
 from ..operations.opened import OpenedState
 from ..plugins.manager import PluginManager
-from ..ports import DurableTaskRunner, IdentityLinker, Store
+from ..ports import DurableTaskRunner, IdentityLinker, Lanes, OperableTaskRunner, Store
+from ..records import Catalog
+from ..sessions.conversations import Sessions
+from ..sessions.people import People
 from ..sessions.scope import owner_of
-from ..tasks.inprocess import InProcessTaskRunner
-from ..turns.parts import TurnParts
 
 
 def control_server(
     path: Path | None,
-    parts: TurnParts,
     *,
     store: Store,
+    catalog: Catalog,
+    journal: Journal,
+    people: People,
+    sessions: Sessions,
+    lanes: Lanes,
+    plugins: PluginManager,
     runner: DurableTaskRunner,
-    runner_store: Store,
     linker: IdentityLinker | None,
     reset_checkpoints: Callable[[str], Awaitable[None]],
 ) -> ControlServer | None:
@@ -34,7 +40,7 @@ def control_server(
         return None
 
     def busy(owners: frozenset[str]) -> bool:
-        return any(owner_of(lane) in owners for lane in parts.lanes)
+        return any(owner_of(lane) in owners for lane in lanes)
 
     async def forget_links(identities: Sequence[ChannelIdentity]) -> None:
         if isinstance(linker, ForgettingLinker):
@@ -43,13 +49,14 @@ def control_server(
     desk = Desk(
         OpenedState(
             store=store,
-            runner_store=runner_store,
-            table=(lambda: runner.tasks) if isinstance(runner, InProcessTaskRunner) else None,
-            registry=parts.registry,
-            sessions=parts.sessions.forget,
+            catalog=catalog,
+            journal=journal,
+            people=people,
+            tasks=(lambda: runner.tasks) if isinstance(runner, OperableTaskRunner) else None,
+            sessions=sessions.drop,
             checkpoints=reset_checkpoints,
             linker=forget_links,
-            channels=partial(_forget_in_channels, parts.plugins, store),
+            channels=partial(_forget_in_channels, plugins, store),
             busy=busy,
         )
     )

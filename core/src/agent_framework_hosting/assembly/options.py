@@ -12,7 +12,7 @@ from starlette.middleware import Middleware
 from ..config import HostConfig
 from ..hookspecs import Channel
 from ..model.durable import RuntimeMode
-from ..ports import DurableTaskRunner, IdentityAllowlist, IdentityLinker, IdentityResolver, Target
+from ..ports import DurableTaskRunner, IdentityAllowlist, IdentityLinker, IdentityResolver, Store, Target
 
 if TYPE_CHECKING:
     from agent_framework import CheckpointStorage
@@ -36,3 +36,4 @@ class HostOptions:
     linker: IdentityLinker | None
     resolver: IdentityResolver | None
     debug: bool
+    store: Store | None = None

@@ -1,4 +1,4 @@
-"""What ``/readiness`` says: each channel's state, the stores', and what became of turns and deliveries."""
+"""What ``/readiness`` says: each channel's state, the store's, and what became of turns and deliveries."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from ..delivery.journal import Journal
 from ..hookspecs import Channel
-from ..ports import DurableTaskRunner, Store
-from ..tasks.inprocess import InProcessTaskRunner
+from ..ports import DurableTaskRunner, OperableTaskRunner, Store
 
 logger = logging.getLogger(__name__)
 
@@ -17,13 +16,11 @@ CHECK_SECONDS = 5.0
 
 
 class Readiness:
-    """Probe channels and stores; nothing here changes anything."""
+    """Probe channels and store; nothing here changes anything."""
 
-    def __init__(
-        self, channels: Sequence[Channel], stores: Sequence[Store], journal: Journal, runner: DurableTaskRunner
-    ) -> None:
+    def __init__(self, channels: Sequence[Channel], store: Store, journal: Journal, runner: DurableTaskRunner) -> None:
         self._channels = channels
-        self._stores = stores
+        self._store = store
         self._journal = journal
         self._runner = runner
         self.running = False
@@ -31,7 +28,8 @@ class Readiness:
     async def __call__(self) -> tuple[bool, Mapping[str, object]]:
         """Return whether the host can serve, and the state to show."""
         faults = await asyncio.gather(*map(_channel_faults, self._channels))
-        store_faults = [fault for fault in [await store.check() for store in self._stores] if fault is not None]
+        store_fault = await self._store.check()
+        store_faults = [] if store_fault is None else [store_fault]
         counters = self._journal.counters
         state = {
             "channels": {
@@ -45,7 +43,7 @@ class Readiness:
                 "failed": counters.failed,
                 "open": counters.accepted - counters.answered - counters.failed,
             },
-            "deliveries": self._runner.counts() if isinstance(self._runner, InProcessTaskRunner) else {},
+            "deliveries": self._runner.counts() if isinstance(self._runner, OperableTaskRunner) else {},
         }
         return self.running and not store_faults and not any(faults), state
 

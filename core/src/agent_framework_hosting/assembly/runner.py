@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
-import logging
 import warnings
+from collections.abc import Sequence
 
-from ..model.durable import HostStatePaths, RuntimeMode
-from ..ports import DurableTaskRunner, Store, TransactionalTaskRunner
-from ..state.disk import DiskStore
-from ..state.memory import MemoryStore
+from ..errors import ChannelConfigurationError
+from ..model.durable import DurableTaskPayloadMode, RuntimeMode
+from ..plugins.manager import PluginManager
+from ..ports import DurableTaskRunner, StartedTaskRunner
 from ..tasks.inprocess import InProcessTaskRunner
 from .options import HostOptions
 
-logger = logging.getLogger(__name__)
 
+def choose_runner(options: HostOptions, mode: RuntimeMode) -> DurableTaskRunner:
+    """Return the runner that was given, or one inside this process.
 
-def choose_runner(options: HostOptions, mode: RuntimeMode, paths: HostStatePaths) -> tuple[DurableTaskRunner, Store]:
-    """Return the runner and the store that journal, tokens and, where it can, the runner share.
-
-    Raises ``RuntimeError`` for the in-process runner where processes are short-lived, unless it was allowed.
+    Raises ``RuntimeError`` for a runner inside this process where processes are short-lived, unless it was allowed.
     """
-    given = options.runner
-    if given is None or isinstance(given, InProcessTaskRunner):
+    runner: DurableTaskRunner = InProcessTaskRunner() if options.runner is None else options.runner
+    if isinstance(runner, StartedTaskRunner) and runner.in_process:
         _refuse_short_life(options, mode)
-    store: Store = DiskStore(paths["runner"]) if "runner" in paths else MemoryStore()
-    if isinstance(given, InProcessTaskRunner) and store.durable:
-        given.keep_in(store)
-    if isinstance(given, TransactionalTaskRunner):
-        return given, given.store
-    return (InProcessTaskRunner(store=store) if given is None else given), store
+    return runner
+
+
+def check_pairing(plugins: PluginManager, runner: DurableTaskRunner, unstorable: Sequence[type]) -> None:
+    """Raise ``ChannelConfigurationError`` for a channel whose pushes could never be stored.
+
+    ``unstorable`` are the classes of the target's answers that the default codec refuses.
+    """
+    if not unstorable or runner.payload_mode is not DurableTaskPayloadMode.JSON:
+        return
+    for channel in plugins.channels:
+        if channel.push_codec is None and plugins.can_push(channel.name):
+            names = ", ".join(sorted(f"{one.__module__}.{one.__qualname__}" for one in unstorable))
+            raise ChannelConfigurationError(
+                f"Channel {channel.name!r} cannot push what the workflow puts out ({names}): deliveries are stored as "
+                "JSON, and these classes have no JSON form. Give the channel a push_codec, or yield text, Content, "
+                "Message, dataclasses or pydantic models."
+            )
 
 
 def _refuse_short_life(options: HostOptions, mode: RuntimeMode) -> None:

@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import cast, get_args
 
 from ..model.durable import HostStatePaths, RuntimeMode
-from ..operations.place import SOCKET
+from ..operations.place import SOCKET, store_home
+from ..ports import DurableTaskRunner, Store, TransactionalTaskRunner
+from ..state.disk import DiskStore
+from ..state.memory import MemoryStore
 
 COMPONENTS = tuple(HostStatePaths.__annotations__)
 _EPHEMERAL_HINTS = ("FOUNDRY_HOSTING_ENVIRONMENT", "AZURE_FUNCTIONS_ENVIRONMENT", "AWS_LAMBDA_FUNCTION_NAME")
@@ -32,6 +35,22 @@ def resolve_state_paths(state_dir: str | os.PathLike[str] | Mapping[str, object]
         return cast("HostStatePaths", {name: os.fspath(path) for name, path in given.items()})
     root = Path(state_dir)
     return cast("HostStatePaths", {name: str(root / name) for name in COMPONENTS})
+
+
+def choose_store(given: Store | None, runner: DurableTaskRunner, paths: HostStatePaths) -> tuple[Store, bool]:
+    """Return the host's one store, and whether other hosts may use it as well: only one that was given may be.
+
+    A runner with a store of its own brings it; else it is in the directory of the runner, or of the sessions, or in
+    memory.
+    """
+    if given is not None:
+        return given, True
+    if isinstance(runner, TransactionalTaskRunner) and runner.store.durable:
+        return runner.store, False
+    home = store_home(paths)
+    if home is None:
+        return runner.store if isinstance(runner, TransactionalTaskRunner) else MemoryStore(), False
+    return DiskStore(home), False
 
 
 def control_socket(state_dir: str | os.PathLike[str] | Mapping[str, object] | None) -> Path | None:

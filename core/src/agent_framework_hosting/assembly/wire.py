@@ -1,4 +1,4 @@
-"""Build every part of a host. Nothing is opened here: no lock, no file, no task."""
+"""Build every part of a host from its options and give each the ones below it. Decides nothing."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from ..authorization.authorizer import Authorizer
+from ..authorization.gate import Gate
 from ..authorization.validate import check_access, check_people, open_doors
 from ..commands import Commands
 from ..context import HostChannelContext
 from ..delivery.continuations import Continuations
 from ..delivery.journal import Journal
-from ..delivery.staging import Outbox
+from ..delivery.outbox import Outbox
 from ..execution.history import fork
 from ..execution.targets import execution_for
 from ..hookspecs import Channel
@@ -22,31 +22,30 @@ from ..linking.ports import HostedLinker
 from ..model.durable import RuntimeMode
 from ..model.identity import ChannelIdentity
 from ..model.target import ResponseTarget
+from ..operations.place import move_in_earlier
+from ..operations.tables import TABLES
 from ..plugins.manager import PluginManager
-from ..ports import DurableTaskRunner, IdentityAllowlist, Store
-from ..sessions.lanes import Lanes
-from ..sessions.registry import IdentityRegistry
-from ..sessions.resolve import Sessions
-from ..state.disk import DiskStore
-from ..state.memory import MemoryStore
+from ..ports import DurableTaskRunner, HousedTaskRunner, IdentityAllowlist, Lanes
+from ..records import Catalog
+from ..sessions.conversations import Sessions
+from ..sessions.lanes import ProcessLanes, SharedLanes
+from ..sessions.people import People
 from ..state.namespace import StoreNamespace
-from ..turns.deferred import Deferred
-from ..turns.gate import Gate
-from ..turns.parts import TurnParts
+from ..state.ownership import Ownership
+from ..turns.ending import Endings
 from ..turns.proactive import Proactive, as_answer
 from ..turns.recovery import Recovery
 from ..turns.steps import Steps
 from .checkpoints import checkpoints_of
 from .contributions import Contributions, collect
-from .lifecycle import Lifecycle, LifecycleParts
+from .lifecycle import Lifecycle
 from .linking import connect_linker
 from .operator import control_server
 from .options import HostOptions
-from .pairing import check_pairing
 from .plugins import assemble_plugins
 from .readiness import Readiness
-from .runner import choose_runner
-from .state import control_socket, detect_runtime_mode, resolve_state_paths
+from .runner import check_pairing, choose_runner
+from .state import choose_store, control_socket, detect_runtime_mode, resolve_state_paths
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,27 +74,41 @@ def wire(options: HostOptions) -> Parts:
     given_paths = options.config.state_dir if options.state_dir is None else options.state_dir
     paths = resolve_state_paths(given_paths)
     plugins = assemble_plugins(options)
-    runner, runner_store = choose_runner(options, mode, paths)
-    store: Store = DiskStore(paths["sessions"]) if "sessions" in paths else MemoryStore()
     execution = execution_for(options.target, checkpoint_location=checkpoints_of(options, paths))
+
+    # What is kept, by whom
+    runner = choose_runner(options, mode)
+    check_pairing(plugins, runner, execution.unstorable_types)
+    store, shared = choose_store(options.store, runner, paths)
+    ownership = Ownership(store, shared=shared, seconds=settings.lease_seconds)
+    if isinstance(runner, HousedTaskRunner):
+        runner.keep_in(store, ownership)
+    catalog = Catalog(store, (*TABLES, *(runner.tables if isinstance(runner, HousedTaskRunner) else ())))
 
     # Who may speak, and who is who
     default = settings.allowlist if options.default_allowlist is None else options.default_allowlist
     check_people(options.linker, options.resolver)
     rules = check_access(plugins.channels, default_allowlist=default, links=options.linker is not None)
-    registry = IdentityRegistry(
+    people = People(
         store,
+        catalog,
         active_window_seconds=settings.active_window_minutes * 60,
         resolver=options.resolver,
         join_claims=options.linker.join_claims if isinstance(options.linker, HostedLinker) else (),
+        shared=shared,
     )
-    policy = plugins.authorize if plugins.judges_speakers else None
-    gate = Gate(Authorizer(rules, registry, policy=policy, linker=options.linker), rules, default)
+    gate = Gate(
+        rules,
+        people,
+        policy=plugins.authorize if plugins.judges_speakers else None,
+        linker=options.linker,
+        default_allowlist=default,
+        refresh=people.refresh if shared else None,
+    )
 
     # What is accepted, and what is delivered
-    journal, continuations = Journal(runner_store), Continuations(runner_store)
-    check_pairing(plugins, runner, execution.unstorable_types)
-    outbox = Outbox(plugins, runner, execution.output_types)
+    journal, continuations = Journal(store, ownership), Continuations(store)
+    outbox = Outbox(plugins, runner, store, execution.output_types)
     outbox.register()
 
     # One turn
@@ -105,25 +118,33 @@ def wire(options: HostOptions) -> Parts:
         store,
         live_limit=settings.max_live_sessions,
         snapshots=settings.snapshot_sessions,
+        shared=shared,
     )
-    lanes = Lanes(running_limit=settings.max_concurrent_turns)
-    turn_parts = TurnParts(
+    lanes = _lanes(ProcessLanes(running_limit=settings.max_concurrent_turns), ownership)
+    steps = Steps(
         target=options.target,
         plugins=plugins,
         gate=gate,
-        registry=registry,
+        people=people,
         sessions=sessions,
         lanes=lanes,
         execution=execution,
         journal=journal,
         continuations=continuations,
-        outbox=outbox,
+        endings=Endings(journal, continuations, outbox, sessions, plugins),
         timeout_seconds=settings.turn_timeout_seconds,
     )
-    proactive, steps = Proactive(turn_parts), Steps(turn_parts)
-    deferred = Deferred(steps)
-    recovery = Recovery(steps, deferred.start, on_interrupted=settings.on_interrupted)
-    inbound = Inbound(steps, deferred)
+    inbound = Inbound(steps)
+    proactive = Proactive(
+        target=options.target,
+        plugins=plugins,
+        gate=gate,
+        people=people,
+        sessions=sessions,
+        lanes=lanes,
+        journal=journal,
+        outbox=outbox,
+    )
 
     async def notify(identity: ChannelIdentity, text: str) -> None:
         await proactive.deliver(as_answer(text), ResponseTarget.identity(identity), person=None)
@@ -133,7 +154,10 @@ def wire(options: HostOptions) -> Parts:
         await execution.reset(isolation_key, key=key)
 
     async def load() -> None:
-        await registry.load()
+        if options.store is None:
+            await move_in_earlier(paths, store)
+        await catalog.load()
+        await people.load()
         if isinstance(options.linker, HostedLinker):
             await options.linker.load()
 
@@ -141,12 +165,11 @@ def wire(options: HostOptions) -> Parts:
         options.linker,
         paths=paths,
         explicit_links=isinstance(given_paths, Mapping) and "links" in paths,
-        registry=registry,
+        people=people,
         store=store,
         notify=notify,
     )
-    stores = (store, runner_store)
-    readiness = Readiness(plugins.channels, stores, journal, runner)
+    readiness = Readiness(plugins.channels, store, journal, runner)
     commands = Commands(inbound, linking, reset_session)
 
     def context_of(channel: Channel) -> HostChannelContext:
@@ -158,32 +181,36 @@ def wire(options: HostOptions) -> Parts:
             gate=gate,
             proactive=proactive,
             commands=commands,
+            ownership=ownership,
             reset=reset_session,
         )
 
     lifecycle = Lifecycle(
-        LifecycleParts(
-            stores,
-            runner,
-            load,
-            lanes,
-            inbound,
-            deferred,
-            recovery,
-            steps.endings,
-            readiness,
-            control_server(
-                control_socket(given_paths),
-                turn_parts,
-                store=store,
-                runner=runner,
-                runner_store=runner_store,
-                linker=options.linker,
-                reset_checkpoints=execution.reset,
-            ),
-            open_doors(rules.values()),
-            f"{mode}: {reason}",
+        store=store,
+        ownership=ownership,
+        catalog=catalog,
+        load=load,
+        runner=runner,
+        lanes=lanes,
+        inbound=inbound,
+        recovery=Recovery(steps, on_interrupted=settings.on_interrupted),
+        endings=steps.endings,
+        readiness=readiness,
+        control=control_server(
+            control_socket(given_paths),
+            store=store,
+            catalog=catalog,
+            journal=journal,
+            people=people,
+            sessions=sessions,
+            lanes=lanes,
+            plugins=plugins,
+            runner=runner,
+            linker=options.linker,
+            reset_checkpoints=execution.reset,
         ),
+        open_doors=open_doors(rules.values()),
+        mode=f"{mode}: {reason}",
     )
     return Parts(
         options=options,
@@ -198,5 +225,15 @@ def wire(options: HostOptions) -> Parts:
         readiness=readiness,
         lifecycle=lifecycle,
         reset_session=reset_session,
-        contribute=lambda: collect(plugins, commands, context_of),
+        contribute=lambda: collect(plugins, commands, catalog, context_of),
     )
+
+
+def _lanes(lanes: ProcessLanes, ownership: Ownership) -> Lanes:
+    if not ownership.shared:
+        return lanes
+
+    async def hold(name: str) -> bool:
+        return await ownership.hold(name) is not None
+
+    return SharedLanes(lanes, hold, ownership.let_go)

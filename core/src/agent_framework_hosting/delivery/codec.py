@@ -8,14 +8,13 @@ from typing import cast
 from agent_framework import Content, Message
 
 from ..errors import PushPayloadNotSerializable
-from ..execution.stored_values import decode_framework, encode_framework
+from ..execution.codec import decode_framework, encode_framework
 from ..model.identity import ChannelIdentity, ChannelSession
-from ..model.request import ChannelRequest, SessionMode
+from ..model.request import OPERATIONS, UNSTORED_ATTRIBUTES, ChannelRequest, Operation, SessionMode
 from ..model.target import ResponseTarget, ResponseTargetKind
 from ..model.verdict import ClaimValue
 from ..tasks.payload import to_json
 
-NOT_STORED = frozenset({"protocol_request"})
 _PLAIN = ("channel", "operation", "session_mode", "stream", "conversation_id", "is_group", "addressed", "event_id")
 
 
@@ -70,7 +69,9 @@ def _fields_of(request: ChannelRequest) -> dict[str, object]:
     stored["session"] = None if request.session is None else _encode_session(request.session)
     stored["options"] = None if request.options is None else dict(request.options)
     stored["metadata"] = dict(request.metadata)
-    stored["attributes"] = {name: value for name, value in request.attributes.items() if name not in NOT_STORED}
+    stored["attributes"] = {
+        name: value for name, value in request.attributes.items() if name not in UNSTORED_ATTRIBUTES
+    }
     stored["verified_claims"] = dict(request.verified_claims)
     stored["background"] = request.background
     stored["response_target"] = describe_target(request.response_target)
@@ -81,9 +82,10 @@ def decode_request(stored: Mapping[str, object]) -> ChannelRequest:
     """Restore a request from ``encode_request``'s form."""
     identity = cast("Mapping[str, object] | None", stored["identity"])
     session = cast("Mapping[str, str | None] | None", stored["session"])
+    operation = stored["operation"]  # versions before 0.2 took any text, and knew no more than these two
     return ChannelRequest(
         channel=cast("str", stored["channel"]),
-        operation=cast("str", stored["operation"]),
+        operation=cast("Operation", operation if operation in OPERATIONS else "message.create"),
         input=_decode_input(cast("Mapping[str, object]", stored["input"])),
         session=None if session is None else ChannelSession(**session),
         options=cast("Mapping[str, object] | None", stored["options"]),

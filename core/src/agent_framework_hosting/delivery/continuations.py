@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import logging
 import secrets
-import time
-from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import cast
 
-from ..errors import PushPayloadNotSerializable, UnreadableRecord
+from ..errors import PushPayloadNotSerializable
 from ..execution.codec import encode_result
 from ..model.durable import ContinuationStatus, ContinuationToken
 from ..model.result import HostedRunResult, TargetResult
-from ..ports import Delete, Put, Store, Write
-from ..state.records import RecordCodec
+from ..ports import Store, Write
+from ..records import Expiry, RecordCodec, Records, Table
 
 logger = logging.getLogger(__name__)
 
-TOKENS = "continuations"
-UNREADABLE_TOKENS = "continuations.unreadable"
 NOT_STORABLE = "The agent answered, but its answer cannot be stored."
-_FORGET_AT_ONCE = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,74 +53,33 @@ def _public_result(stored: dict[str, object]) -> dict[str, object]:
     return cast("dict[str, object]", stored.get("workflow", {}))
 
 
-_codec = RecordCodec("continuation", 1, Continuation)
+TOKENS = Table(
+    "continuations",
+    RecordCodec("continuation", 1, Continuation),
+    expiry=Expiry(seconds=86_400.0, most=10_000),
+    holds="background runs",
+)
 
 
 class Continuations:
-    """Mint, follow and forget continuation tokens.
+    """Mint and follow continuation tokens; an ended run is kept for a day, and of all the latest 10,000 are."""
 
-    An ended run is kept for ``ttl_seconds``, and at most ``limit`` of them are, oldest first to go.
-    """
-
-    def __init__(
-        self,
-        store: Store,
-        *,
-        ttl_seconds: float = 86_400.0,
-        limit: int = 10_000,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._ttl = ttl_seconds
-        self._limit = limit
-        self._clock = clock
-        self._ended: deque[tuple[float, str]] = deque()
+        self._runs = Records(store, TOKENS)
 
-    async def load(self) -> None:
-        """Take stock of what the store holds; what ended too long ago is removed, what cannot be read set aside."""
-        ended: list[tuple[float, str]] = []
-        after = ""
-        while rows := await self._store.scan(TOKENS, after=after):
-            after = rows[-1][0]
-            writes: list[Write] = []
-            for token, text in rows:
-                found = _read(token, text)
-                if found is None:
-                    writes += [Put(UNREADABLE_TOKENS, token, text), Delete(TOKENS, token)]
-                elif self._is_over(found):
-                    writes.append(Delete(TOKENS, token))
-                elif found.completed_at is not None:
-                    ended.append((found.completed_at, token))
-            if writes:
-                await self._store.commit(writes)
-        self._ended = deque(sorted(ended))
-
-    def mint(self, turn_id: str) -> tuple[Continuation, list[Write]]:
-        """Return a new queued run and the writes that accept it; they also forget runs that ended long ago."""
-        run = Continuation(secrets.token_urlsafe(24), turn_id, "queued", self._clock())
-        forgotten: list[Write] = []
-        earliest = self._clock() - self._ttl
-        while self._ended and (self._ended[0][0] < earliest or len(self._ended) > self._limit):
-            forgotten.append(Delete(TOKENS, self._ended.popleft()[1]))
-            if len(forgotten) == _FORGET_AT_ONCE:
-                break
-        return run, [*forgotten, self._put(run)]
+    def mint(self, turn_id: str) -> tuple[Continuation, Write]:
+        """Return a new queued run and the write that accepts it."""
+        run = Continuation(secrets.token_urlsafe(24), turn_id, "queued", self._store.now())
+        return run, self._put(run)
 
     async def get(self, token: str) -> Continuation | None:
         """Return a run by its token; None when it is unknown, was forgotten, or cannot be read."""
-        text = await self._store.get(TOKENS, token)
-        found = None if text is None else _read(token, text)
-        return None if found is None or self._is_over(found) else found
+        return await self._runs.get(token)
 
     async def of_turns(self, turn_ids: Collection[str]) -> list[str]:
         """Return the tokens of the runs that these turns are."""
-        tokens: list[str] = []
-        after = ""
-        while rows := await self._store.scan(TOKENS, after=after):
-            after = rows[-1][0]
-            found = [(token, _read(token, text)) for token, text in rows]
-            tokens += [token for token, run in found if run is not None and run.turn_id in turn_ids]
-        return tokens
+        return [token async for token, run in self._runs.all() if run.turn_id in turn_ids]
 
     def running(self, run: Continuation) -> Write:
         """Return the write that says a run has begun."""
@@ -138,26 +92,11 @@ class Continuations:
         except PushPayloadNotSerializable:
             logger.exception("The answer of a background run cannot be stored", extra={"turn": run.turn_id})
             return self.failed(run, NOT_STORABLE)
-        return self._end(replace(run, status="completed", completed_at=self._clock(), result=answer))
+        return self._put(replace(run, status="completed", completed_at=self._store.now(), result=answer))
 
     def failed(self, run: Continuation, error: str) -> Write:
         """Return the write that ends a run badly; ``error`` is safe to show."""
-        return self._end(replace(run, status="failed", completed_at=self._clock(), error=error))
+        return self._put(replace(run, status="failed", completed_at=self._store.now(), error=error))
 
-    def _end(self, run: Continuation) -> Write:
-        self._ended.append((run.completed_at or 0.0, run.token))
-        return self._put(run)
-
-    def _put(self, continuation: Continuation) -> Write:
-        return Put(TOKENS, continuation.token, _codec.dump(continuation))
-
-    def _is_over(self, found: Continuation) -> bool:
-        return found.completed_at is not None and self._clock() - found.completed_at > self._ttl
-
-
-def _read(token: str, text: str) -> Continuation | None:
-    try:
-        return _codec.load(text)
-    except UnreadableRecord as error:
-        logger.warning("A background run cannot be read: %s", error, extra={"record": token[:8]})
-        return None
+    def _put(self, run: Continuation) -> Write:
+        return self._runs.put(run.token, run, ends=run.completed_at is not None)

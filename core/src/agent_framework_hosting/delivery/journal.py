@@ -1,34 +1,33 @@
-"""The inbound journal: which messages were accepted, how far each came, and which events were seen before."""
+"""The inbound journal: which messages were accepted, by whom, how far each came, and which events were seen."""
 
 from __future__ import annotations
 
 import logging
-import time
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Literal, TypeAlias
 
-from ..errors import RecordExists, UnreadableRecord
-from ..ports import Delete, Put, Store, Write
-from ..state.records import RecordCodec
-from .events import EventWindow
+from ..errors import RecordExists
+from ..ports import HOST_LEASE, Fence, Store, WorkOwnership, Write
+from ..records import KEY_SEPARATOR, Expiry, RecordCodec, Records, Table, key_of
 
 logger = logging.getLogger(__name__)
 
-TURNS = "turns"
-UNREADABLE_TURNS = "turns.unreadable"
-
 TurnStatus: TypeAlias = Literal["admitted", "running", "answered", "failed"]
 FINISHED: frozenset[TurnStatus] = frozenset({"answered", "failed"})
+_KNOWN_EVENTS = 10_000
+_PAGE = 200
 
 
 @dataclass(frozen=True, slots=True)
 class TurnRecord:
     """One accepted message. Times are seconds since the epoch; ``tasks`` are the ids of its deliveries.
 
-    ``active`` is the address the person used before, ``joined`` the turn that speaks for this one too, ``hints`` are
-    the partition hints of the request (user, chat). What was asked is forgotten once the turn has ended.
+    ``owner`` and ``epoch`` name the start of a host that holds it. ``active`` is the address the person used before,
+    ``joined`` the turn that speaks for this one too, ``hints`` are the partition hints of the request (user, chat).
+    What was asked is forgotten once the turn has ended.
     """
 
     turn_id: str
@@ -47,9 +46,36 @@ class TurnRecord:
     active: Mapping[str, object] | None = None
     joined: str | None = None
     hints: tuple[str | None, str | None] | None = None
+    owner: str = ""
+    epoch: int = 0
 
 
-turn_codec = RecordCodec("turn", 1, TurnRecord)
+@dataclass(frozen=True, slots=True)
+class SeenEvent:
+    """One platform event: the turn it became and when, in seconds since the epoch."""
+
+    turn_id: str
+    at: float
+
+
+_turns = RecordCodec("turn", 1, TurnRecord)
+_whose = ("isolation_key", "request.identity")
+TURNS = Table("turns", _turns, person=_whose, holds="accepted messages that have no end yet", keys_are_ids=True)
+HISTORY = Table(
+    "turns.ended",
+    _turns,
+    person=_whose,
+    expiry=Expiry(most=10_000),
+    holds="messages that came to their end",
+    keys_are_ids=True,
+)
+EVENTS = Table(
+    "events",
+    RecordCodec("event", 1, SeenEvent),
+    expiry=Expiry(seconds=172_800.0, most=100_000),
+    unreadable="drop",
+    holds="events seen lately",
+)
 
 
 @dataclass(slots=True)
@@ -73,70 +99,71 @@ class EventAlreadySeen(Exception):  # noqa: N818 - reads as the condition it nam
 
 
 class Journal:
-    """Record accepted messages so that each comes to a visible end, and drop repeated events for ``dedupe_seconds``.
+    """Record accepted messages so that each comes to a visible end, and drop repeated events.
 
-    Finished turns stay for ``trace``: at most ``history_limit``, oldest first to go. Of events at most
-    ``dedupe_limit`` are remembered.
+    Whether an event is new the store decides as it takes it; what this process took lately it tells by itself. What
+    another host has taken over cannot be changed any more: its commits end in ``Fenced``.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        *,
-        dedupe_seconds: float = 172_800.0,
-        dedupe_limit: int = 100_000,
-        history_limit: int = 10_000,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
+    def __init__(self, store: Store, ownership: WorkOwnership) -> None:
         self._store = store
-        self._events = EventWindow(store, seconds=dedupe_seconds, limit=dedupe_limit, clock=clock)
-        self._history_limit = history_limit
-        self._history: deque[str] = deque()
-        self._clock = clock
+        self.now = store.now  # in seconds since the epoch
+        self._ownership = ownership
+        self._open = Records(store, TURNS)
+        self._ended = Records(store, HISTORY)
+        self._events = Records(store, EVENTS)
+        self._known: OrderedDict[str, float] = OrderedDict()
+        self._arriving: set[str] = set()
         self.counters = Counters()
 
     @property
     def durable(self) -> bool:
-        """Whether the next process finds what this one leaves."""
-        return self._store.durable
+        """Whether another process, now or later, finds what this one leaves."""
+        return self._store.durable or self._ownership.shared
 
-    def now(self) -> float:
-        """Return the journal's clock, in seconds since the epoch."""
-        return self._clock()
-
-    async def commit(self, writes: Sequence[Write]) -> None:
-        """Commit deliveries of a turn that has no entry of its own."""
-        await self._store.commit(writes)
+    async def commit(self, writes: Sequence[Write]) -> int:
+        """Commit what belongs to no entry of the journal."""
+        return await self._store.commit(writes)
 
     def seen(self, channel: str, event_id: str) -> bool:
         """Whether this event is known to have been accepted before, or is being accepted right now."""
-        return self._events.seen(channel, event_id)
+        key = event_key(channel, event_id)
+        return key in self._arriving or self._known.get(key, 0.0) > self.now()
 
-    async def admit(self, turn: TurnRecord, writes: Sequence[Write] = ()) -> None:
-        """Accept a turn together with ``writes``, in one commit. Raises ``EventAlreadySeen``."""
-        commit: list[Write] = [*writes, Put(TURNS, turn.turn_id, turn_codec.dump(turn))]
+    async def admit(self, turn: TurnRecord, writes: Sequence[Write] = ()) -> TurnRecord:
+        """Accept a turn as this host's, with ``writes``, in one commit. Raises ``EventAlreadySeen``."""
+        owner = self._ownership.owner
+        held = replace(turn, owner=owner.id, epoch=owner.epoch)
+        commit = [*_fences([held]), *writes, self._open.put(turn.turn_id, held)]
         if turn.event_id is None:
             await self._store.commit(commit)
-            return
+            return held
+        if self.seen(turn.channel, turn.event_id):
+            raise EventAlreadySeen(turn.event_id)
+        key = event_key(turn.channel, turn.event_id)
+        self._arriving.add(key)
         try:
-            with self._events.accepting(turn.channel, turn.event_id, turn.turn_id) as event:
-                if event is None:
-                    raise EventAlreadySeen(turn.event_id)
-                await self._store.commit([*commit, *event])
+            event = self._events.insert(key, SeenEvent(turn.turn_id, turn.admitted_at))
+            await self._store.commit([*commit, event])
+            self._remember(key, event.expires_at or 0.0)
         except RecordExists as error:
             raise EventAlreadySeen(turn.event_id) from error
+        finally:
+            self._arriving.discard(key)
+        return held
 
     async def start(self, turns: Sequence[TurnRecord], writes: Sequence[Write] = ()) -> list[TurnRecord]:
         """Mark turns as running, in one commit with ``writes``: from here on their tools may have acted.
 
         The first speaks for all.
         """
-        now, first = self._clock(), turns[0].turn_id
+        now, first = self.now(), turns[0].turn_id
         started = [
             replace(turn, status="running", runs=turn.runs + 1, started_at=now, joined=first if index else None)
             for index, turn in enumerate(turns)
         ]
-        await self._store.commit([*writes, *(Put(TURNS, turn.turn_id, turn_codec.dump(turn)) for turn in started)])
+        records = [self._open.put(turn.turn_id, turn) for turn in started]
+        await self._store.commit([*_fences(turns), *writes, *records])
         return started
 
     async def finish(
@@ -147,55 +174,70 @@ class Journal:
         *,
         tasks: Sequence[str] = (),
         note: str | None = None,
-    ) -> None:
-        """End turns together with what else belongs to their end, in one commit. ``tasks`` are their deliveries."""
-        now = self._clock()
-        ended = [
-            replace(turn, status=status, finished_at=now, tasks=[*turn.tasks, *tasks], note=note, request={})
-            for turn in turns
-        ]
-        self._history.extend(turn.turn_id for turn in turns)
-        forgotten = [self._history.popleft() for _ in range(len(self._history) - self._history_limit)]
-        records = [Put(TURNS, turn.turn_id, turn_codec.dump(turn)) for turn in ended]
-        try:
-            await self._store.commit([*writes, *records, *(Delete(TURNS, turn_id) for turn_id in forgotten)])
-        except BaseException:
-            for turn in turns:
-                self._history.remove(turn.turn_id)
-            self._history.extendleft(reversed(forgotten))
-            raise
+    ) -> int:
+        """End turns together with all that belongs to their end, in one commit. ``tasks`` are their deliveries."""
+        now = self.now()
+        commit = [*_fences(turns), *writes]
+        for turn in turns:
+            ended = replace(turn, status=status, finished_at=now, tasks=[*turn.tasks, *tasks], note=note, request={})
+            commit += [self._open.delete(turn.turn_id), self._ended.put(turn.turn_id, ended)]
+        return await self._store.commit(commit)
 
     async def get(self, turn_id: str) -> TurnRecord | None:
-        """Return one turn, or None when it is not known any more. Raises ``UnreadableRecord`` for a damaged one."""
-        text = await self._store.get(TURNS, turn_id)
-        return None if text is None else turn_codec.load(text)
+        """Return one turn, or None when it is not known any more."""
+        return await self._open.get(turn_id) or await self._ended.get(turn_id)
 
-    async def unfinished(self) -> AsyncIterator[TurnRecord]:
-        """Take stock of a store and yield the turns a crash left behind, oldest first; counting begins anew.
+    async def all(self) -> AsyncIterator[TurnRecord]:
+        """Go through every turn that is known, those without an end first, oldest first."""
+        for table in (self._open, self._ended):
+            async for _, turn in table.all():
+                yield turn
 
-        Call it before anything is admitted. Unreadable records are set aside and named in the log.
+    async def left_behind(self, owner_id: str | None = None) -> AsyncIterator[TurnRecord]:
+        """Take over the turns without an end of ``owner_id``, or of everybody whose work is ours to take, oldest first.
+
+        What an earlier edition ended in this table goes where it belongs.
         """
-        self.counters = Counters()
-        await self._events.load()
-        finished: list[tuple[float, str]] = []
-        after = ""
-        while rows := await self._store.scan(TURNS, after=after):
-            after = rows[-1][0]
-            for key, text in rows:
-                try:
-                    turn = turn_codec.load(text)
-                except UnreadableRecord as error:
-                    await self.set_aside(key, str(error))
-                    continue
-                if turn.status in FINISHED:
-                    finished.append((turn.finished_at or 0.0, key))
-                else:
-                    yield turn
-        self._history = deque(key for _, key in sorted(finished))
+        if owner_id is None:
+            self.counters = Counters()  # counting begins anew with each start
+        mine: dict[str, bool] = {}
+        moved: list[Write] = []
+        async for turn_id, turn in self._open.all():
+            if turn.status in FINISHED:
+                moved += [self._open.delete(turn_id), self._ended.put(turn_id, turn)]
+                continue
+            if turn.owner not in mine:
+                asked_for = owner_id is None or turn.owner == owner_id
+                mine[turn.owner] = asked_for and await self._ownership.may_take(turn.owner)
+            if mine[turn.owner]:
+                yield await self._taken(turn)
+        for start in range(0, len(moved), _PAGE):
+            await self._store.commit(moved[start : start + _PAGE])
 
-    async def set_aside(self, turn_id: str, why: str) -> None:
-        """Move a record that cannot be taken up out of the way, and name it in the log."""
-        logger.error("Turn %s was set aside in table %s: %s", turn_id, UNREADABLE_TURNS, why)
-        text = await self._store.get(TURNS, turn_id)
-        if text is not None:
-            await self._store.commit([Put(UNREADABLE_TURNS, turn_id, text), Delete(TURNS, turn_id)])
+    async def set_aside(self, turn: TurnRecord, why: str) -> None:
+        """Move a turn that cannot be taken up out of the way, and name it in the log."""
+        await self._open.set_aside(turn.turn_id, TURNS.codec.dump(turn), why)
+
+    async def _taken(self, turn: TurnRecord) -> TurnRecord:
+        owner = self._ownership.owner
+        held = replace(turn, owner=owner.id, epoch=owner.epoch)
+        if self._ownership.shared and held != turn:  # else it is written with the next step: nobody else looks
+            await self._store.commit([owner.fence, self._open.put(turn.turn_id, held)])
+        return held
+
+    def _remember(self, key: str, until: float) -> None:
+        self._known[key] = until
+        self._known.move_to_end(key)
+        if len(self._known) > _KNOWN_EVENTS:
+            self._known.popitem(last=False)
+
+
+def _fences(turns: Sequence[TurnRecord]) -> list[Write]:
+    owners = dict.fromkeys((turn.owner, turn.epoch) for turn in turns)
+    return [Fence(HOST_LEASE + owner, epoch) for owner, epoch in owners if owner]
+
+
+@lru_cache(1024)
+def event_key(channel: str, event_id: str) -> str:
+    """Return the store key of an event."""
+    return f"{channel}{KEY_SEPARATOR}{key_of(event_id)}"

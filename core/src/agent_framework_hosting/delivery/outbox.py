@@ -1,157 +1,161 @@
-"""What the runner keeps of one delivery: the answer, the echo ahead of it, and where both go."""
+"""Hand deliveries to the runner: in the transaction of their cause where the runner can, one by one where not."""
 
 from __future__ import annotations
 
-import json
+import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, cast
+from datetime import UTC, datetime
+from typing import Literal, cast
 
-from agent_framework import AgentResponse, Content, Message
+from ..errors import UnreadableRecord
+from ..execution.codec import decode_result
+from ..hookspecs import Channel
+from ..model.durable import DurableTaskPayloadMode, SendAttempt, SendRecord
+from ..model.result import result_text
+from ..plugins.manager import PluginManager
+from ..ports import (
+    DurableTaskRunner,
+    LiveReply,
+    PreparedTask,
+    RuledTaskRunner,
+    Store,
+    StoredTask,
+    TransactionalTaskRunner,
+    Write,
+)
+from .delivery import PUSH_TASK, Delivery, destination_of, encode_delivery, lane_of
+from .push import PushHandler
 
-from ..errors import PushPayloadNotSerializable, UnreadableRecord
-from ..execution.codec import decode_result, encode_result
-from ..model.identity import ChannelIdentity
-from ..model.request import ChannelRequest
-from ..model.result import HostedRunResult, TargetResult
-from ..ports import ChannelPushCodec
-from .codec import decode_identity, decode_request, encode_context, encode_identity
+logger = logging.getLogger(__name__)
 
-PUSH_TASK = "hosting.push"
-DAMAGED = "The stored delivery is damaged, or was written by a newer host-core."
-_OBJECT = "object"
-
-DeliveryKind: TypeAlias = Literal["answer", "notice"]
+RECONCILE_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
-    """One answer on its way to one destination.
+class Staged:
+    """Deliveries ready to go: commit ``writes``, then ``Outbox.start``. ``faults`` says why the others could not be."""
 
-    ``kind`` is ``notice`` for the host's own words (an apology). ``originating`` says that the destination is where
-    the question came from. ``request`` is what was asked, None for proactive deliveries.
-    """
+    prepared: tuple[PreparedTask, ...] = ()
+    task_ids: tuple[str, ...] = ()
+    faults: tuple[Exception, ...] = ()
+    lost_origin: bool = False
 
-    destination: ChannelIdentity
-    answer: HostedRunResult[TargetResult]
-    echo: HostedRunResult[TargetResult] | None = None
-    echo_done: bool = False
-    kind: DeliveryKind = "answer"
-    originating: bool = False
-    request: ChannelRequest | None = None
-    turn_id: str | None = None
+    @property
+    def writes(self) -> tuple[Write, ...]:
+        """The records of the deliveries and what they need to hold; empty when the runner keeps its own."""
+        fences = dict.fromkeys(task.fence for task in self.prepared if task.fence is not None)
+        return (*fences, *(task.write for task in self.prepared))
 
-
-def echo_of(asked: object) -> HostedRunResult[TargetResult]:
-    """Return the user's own words as a payload: messages of role ``user``."""
-    parts = cast("list[object]", asked) if isinstance(asked, list) else [asked]
-    messages = [part if isinstance(part, Message) else Message("user", [_as_content(part)]) for part in parts]
-    return HostedRunResult(AgentResponse(messages=[message for message in messages if message.role == "user"]))
-
-
-def _as_content(part: object) -> str | Content:
-    return part if isinstance(part, (str, Content)) else json.dumps(part, default=str)
-
-
-def destination_of(payload: Mapping[str, object]) -> ChannelIdentity:
-    """Return where a stored delivery goes. Raises ``UnreadableRecord`` for what is no stored delivery."""
-    try:
-        return decode_identity(cast("Mapping[str, object]", payload["destination"]))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UnreadableRecord(DAMAGED) from error
-
-
-def lane_of(payload: Mapping[str, object]) -> str:
-    """Return the ordering key of a stored delivery: answers to one address keep their order."""
-    to = destination_of(payload)
-    return json.dumps([to.channel, to.native_id, dict(to.attributes)], sort_keys=True)
-
-
-def account_of(lane: str) -> tuple[str, str] | None:
-    """Return channel and native id from an ordering key, which outlives the payload; None for a foreign one."""
-    try:
-        channel, native_id, _ = json.loads(lane)
-    except (TypeError, ValueError, RecursionError):
-        return None
-    return str(channel), str(native_id)
-
-
-async def encode_delivery(
-    delivery: Delivery, codec: ChannelPushCodec | None, *, objects: bool = False
-) -> dict[str, object]:
-    """Return the JSON form every runner gets. Raises ``PushPayloadNotSerializable`` for what cannot be stored.
-
-    ``objects`` is for runners that carry live objects: an answer JSON cannot hold goes as it is.
-    """
-    stored: dict[str, object] = {
-        "destination": encode_identity(delivery.destination),
-        "echo_done": delivery.echo_done,
-        "kind": delivery.kind,
-        "originating": delivery.originating,
-        "request": None if delivery.request is None else encode_context(delivery.request),
-        "turn_id": delivery.turn_id,
-    }
-    if codec is not None and delivery.kind == "answer":
-        stored["envelope"] = dict(
-            await codec.encode(
-                result=delivery.answer,
-                request=delivery.request,
-                identity=delivery.destination,
-                echo_result=delivery.echo,
-            )
+    def joined(self, other: Staged) -> Staged:
+        """Return the deliveries of both."""
+        return Staged(
+            (*self.prepared, *other.prepared),
+            (*self.task_ids, *other.task_ids),
+            (*self.faults, *other.faults),
+            self.lost_origin or other.lost_origin,
         )
-    else:
-        stored["answer"] = _encode_answer(delivery.answer, objects=objects)
-        stored["echo"] = None if delivery.echo is None else encode_result(delivery.echo)
-    return stored
 
 
-def _encode_answer(answer: HostedRunResult[TargetResult], *, objects: bool) -> dict[str, object]:
-    try:
-        return encode_result(answer)
-    except PushPayloadNotSerializable:
-        if objects:
-            return {_OBJECT: answer}
-        raise
+NOTHING_STAGED = Staged()
 
 
-async def decode_delivery(
-    stored: Mapping[str, object], codec: ChannelPushCodec | None, output_types: Sequence[type] = ()
-) -> Delivery:
-    """Restore a delivery from ``encode_delivery``'s form; ``output_types`` are the classes a workflow puts out.
+class Outbox:
+    """Turn deliveries into durable tasks; ``store`` is where their causes are kept."""
 
-    Raises ``UnreadableRecord`` for a damaged one, and what ``codec`` raises.
-    """
-    answer, echo = await _decode_payloads(stored, codec, output_types)
-    try:
-        request = cast("Mapping[str, object] | None", stored["request"])
-        return Delivery(
-            destination=destination_of(stored),
-            answer=answer,
-            echo=echo,
-            echo_done=stored["echo_done"] is True,
-            kind="notice" if stored["kind"] == "notice" else "answer",
-            originating=stored["originating"] is True,
-            request=None if request is None else decode_request(request),
-            turn_id=cast("str | None", stored["turn_id"]),
+    def __init__(
+        self, plugins: PluginManager, runner: DurableTaskRunner, store: Store, output_types: Sequence[type]
+    ) -> None:
+        self._plugins = plugins
+        self._runner = runner
+        self._transactional = runner if isinstance(runner, TransactionalTaskRunner) and runner.store is store else None
+        self._handler = PushHandler(plugins, output_types)
+
+    def register(self) -> None:
+        """Tell the runner how to push; done while the host is built, so deliveries work outside a server too."""
+        if not isinstance(self._runner, RuledTaskRunner):
+            self._runner.register(PUSH_TASK, self._handler)
+            return
+        follows = self._runner.rules
+        self._runner.register(
+            PUSH_TASK,
+            self._handler,
+            lane=lane_of if "lane" in follows else None,
+            on_uncertain=self._on_uncertain if "on_uncertain" in follows else None,
+            reconcile=self._reconcile if "reconcile" in follows else None,
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UnreadableRecord(DAMAGED) from error
+
+    async def stage(self, deliveries: Sequence[Delivery], live: LiveReply | None = None) -> Staged:
+        """Validate and name deliveries; ``live`` belongs to the originating one.
+
+        A destination that cannot be scheduled is logged and left out: its failure never touches the others.
+        """
+        if not deliveries:
+            return NOTHING_STAGED
+        prepared: list[PreparedTask] = []
+        task_ids: list[str] = []
+        faults: list[Exception] = []
+        lost_origin = False
+        for delivery in deliveries:
+            try:
+                task_id = await self._stage_one(delivery, prepared)
+            except Exception as error:
+                logger.exception("A delivery could not be scheduled", extra={"channel": delivery.destination.channel})
+                faults.append(error)
+                lost_origin = lost_origin or delivery.originating
+                continue
+            task_ids.append(task_id)
+            if live is not None and delivery.originating:
+                self._handler.attach(task_id, live)
+        return Staged(tuple(prepared), tuple(task_ids), tuple(faults), lost_origin)
+
+    def start(self, staged: Staged) -> None:
+        """Begin to try what was staged and committed."""
+        if self._transactional is not None:
+            for task in staged.prepared:
+                self._transactional.start(task)
+
+    async def _stage_one(self, delivery: Delivery, prepared: list[PreparedTask]) -> str:
+        channel = self._plugins.channel(delivery.destination.channel)
+        objects = self._runner.payload_mode is DurableTaskPayloadMode.OBJECT
+        payload = await encode_delivery(delivery, channel.push_codec, objects=objects)
+        if self._transactional is not None:
+            task = self._transactional.prepare(PUSH_TASK, payload)
+            prepared.append(task)
+            return task.handle.task_id
+        return (await self._runner.schedule(PUSH_TASK, payload)).task_id
+
+    def _on_uncertain(self, payload: Mapping[str, object]) -> Literal["retry", "unknown"]:
+        channel = self._owner(payload)
+        return "unknown" if channel is None else channel.on_uncertain_send
+
+    async def _reconcile(self, task: StoredTask) -> Literal["sent", "not_sent"] | None:
+        channel = self._owner(task.payload)
+        if channel is None:
+            return None
+        async with asyncio.timeout(RECONCILE_SECONDS):
+            return await channel.reconcile(_send_record(task))
+
+    def _owner(self, payload: Mapping[str, object]) -> Channel | None:
+        try:
+            name = destination_of(payload).channel
+        except UnreadableRecord:
+            return None
+        return self._plugins.channel(name) if self._plugins.knows(name) else None
 
 
-async def _decode_payloads(
-    stored: Mapping[str, object], codec: ChannelPushCodec | None, output_types: Sequence[type]
-) -> tuple[HostedRunResult[TargetResult], HostedRunResult[TargetResult] | None]:
-    envelope = stored.get("envelope")
-    if envelope is not None:
-        if codec is None:
-            raise UnreadableRecord("The delivery was stored by a push_codec that its channel does not have any more.")
-        return await codec.decode(cast("Mapping[str, object]", envelope))
-    try:
-        echo = cast("Mapping[str, object] | None", stored["echo"])
-        kept = cast("Mapping[str, object]", stored["answer"])
-        live = cast("HostedRunResult[TargetResult] | None", kept.get(_OBJECT))
-        answer = decode_result(kept, types=output_types) if live is None else live
-        return answer, None if echo is None else decode_result(echo)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UnreadableRecord(DAMAGED) from error
+def _send_record(task: StoredTask) -> SendRecord:
+    payload = task.payload
+    answer = cast("Mapping[str, object] | None", payload.get("answer"))
+    return SendRecord(
+        delivery_id=task.id,
+        identity=destination_of(payload),
+        created_at=datetime.fromtimestamp(task.created, UTC),
+        attempts=task.attempts,
+        tries=tuple(SendAttempt(datetime.fromtimestamp(each.at, UTC), each.error) for each in task.tries),
+        kind="notice" if payload.get("kind") == "notice" else "answer",
+        envelope=cast("Mapping[str, object] | None", payload.get("envelope")),
+        text="" if answer is None else result_text(decode_result(answer)),
+        stored=task.to_dict(),
+    )

@@ -13,7 +13,7 @@ from ..model.identity import ChannelIdentity
 from ..model.result import ChannelResponseContext, HostedRunResult, TargetResult, result_text
 from ..plugins.manager import PluginManager
 from ..ports import DurableTask, LiveReply
-from .outbox import Delivery, decode_delivery, destination_of
+from .delivery import Delivery, decode_delivery, destination_of
 
 logger = logging.getLogger(__name__)
 

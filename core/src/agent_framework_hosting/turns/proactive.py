@@ -6,15 +6,20 @@ import logging
 
 from agent_framework import AgentResponse, Message
 
-from ..delivery.outbox import PUSH_TASK, Delivery, echo_of
+from ..authorization.gate import Gate
+from ..delivery.delivery import PUSH_TASK, Delivery, echo_of
+from ..delivery.journal import Journal
+from ..delivery.outbox import Outbox, Staged
 from ..delivery.plan import ORIGINATING, Plan, Reach, candidates, plan_delivery
-from ..delivery.staging import Staged
 from ..execution.history import remember
 from ..model.durable import TaskHandle
 from ..model.request import ChannelRequest
 from ..model.result import HostedRunResult, TargetResult, result_text
 from ..model.target import ResponseTarget, ResponseTargetKind
-from .parts import TurnParts
+from ..plugins.manager import PluginManager
+from ..ports import Lanes, Target
+from ..sessions.conversations import Sessions
+from ..sessions.people import People
 
 logger = logging.getLogger(__name__)
 
@@ -22,8 +27,26 @@ logger = logging.getLogger(__name__)
 class Proactive:
     """Plan, stage and start deliveries outside of a turn."""
 
-    def __init__(self, parts: TurnParts) -> None:
-        self._parts = parts
+    def __init__(
+        self,
+        *,
+        target: Target,
+        plugins: PluginManager,
+        gate: Gate,
+        people: People,
+        sessions: Sessions,
+        lanes: Lanes,
+        journal: Journal,
+        outbox: Outbox,
+    ) -> None:
+        self._target = target
+        self._plugins = plugins
+        self._gate = gate
+        self._people = people
+        self._sessions = sessions
+        self._lanes = lanes
+        self._journal = journal
+        self._outbox = outbox
 
     async def deliver(
         self,
@@ -37,22 +60,22 @@ class Proactive:
 
         Once this returns, each delivery is as durable as the runner.
         """
-        parts, origin = self._parts, None if request is None else request.identity
+        origin = None if request is None else request.identity
         reach = Reach(
             origin=origin,
             origin_channel=ORIGINATING if request is None else request.channel,
-            addresses={} if person is None else parts.registry.addresses(person),
-            active=None if person is None else parts.registry.active(person, excluding=origin),
-            knows=parts.plugins.knows,
-            can_push=parts.plugins.can_push,
+            addresses={} if person is None else self._people.addresses(person),
+            active=None if person is None else self._people.active(person, excluding=origin),
+            knows=self._plugins.knows,
+            can_push=self._plugins.can_push,
         )
-        refused = [to for to in candidates(target, reach) if not await parts.gate.may_receive(to)]
+        refused = [to for to in candidates(target, reach) if not await self._gate.may_receive(to)]
         plan = plan_delivery(target, reach, frozenset(refused))
         echo = echo_of(request.input) if plan.echo and plan.pushes and request is not None else None
-        staged = await parts.outbox.stage([Delivery(to, answer, echo, request=request) for to in plan.pushes])
+        staged = await self._outbox.stage([Delivery(to, answer, echo, request=request) for to in plan.pushes])
         if staged.writes:
-            await parts.journal.commit(staged.writes)
-        parts.outbox.start(staged)
+            await self._journal.commit(staged.writes)
+        self._outbox.start(staged)
         return plan, staged
 
     async def send(
@@ -82,14 +105,16 @@ class Proactive:
 
     async def _remember(self, person: str, answer: HostedRunResult[TargetResult]) -> None:
         """Put what is on its way into the session; a history that cannot be written does not call it back."""
-        parts = self._parts
-        place = parts.lanes.reserve(person, limited=False)
+        place = self._lanes.reserve(person, limited=False)
         try:
             await place.enter()
-            session = await parts.sessions.open(person)
-            if session is not None:
-                await remember(parts.target, session, result_text(answer))
-                await parts.sessions.keep(person, None, session)
+            session = await self._sessions.open(person)
+            if session is None:
+                return
+            await remember(self._target, session, result_text(answer))
+            kept = self._sessions.keep(person, None, session)
+            if kept:
+                self._sessions.kept(person, None, session, await self._journal.commit(kept))
         except Exception:
             logger.exception("A proactive delivery could not be remembered")
         finally:

@@ -1,4 +1,4 @@
-"""Take up what an earlier process left: run what had not started, apologise for what was cut off, or run it again."""
+"""Take up what a host left that lives no more: run what had not started, apologise for the rest, or run it again."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from ..model.isolation import IsolationKeys, reset_current_isolation_keys, set_c
 from ..model.request import ChannelRequest
 from ..model.verdict import Allowed
 from ..sessions.scope import conversation_of
-from .endings import INTERRUPTED_NOTICE
+from .ending import INTERRUPTED_NOTICE
 from .steps import Steps
-from .turn import Turn
+from .turn import Show, Turn
 
 logger = logging.getLogger(__name__)
 
@@ -25,29 +25,29 @@ GONE_CHANNEL = "The channel of this message is not enabled any more."
 
 
 class Recovery:
-    """Find what is left, then take it up; ``run`` starts a turn in its lane.
+    """Find what is left, then take it up.
 
-    Finding comes before anything new is admitted, so that what is older keeps its place in the lanes.
+    At a start, finding comes before anything new is admitted, so that what is older keeps its place in the lanes.
     """
 
-    def __init__(self, steps: Steps, run: Callable[[Turn], None], *, on_interrupted: OnInterrupted) -> None:
+    def __init__(self, steps: Steps, *, on_interrupted: OnInterrupted) -> None:
         self._steps = steps
-        self._run = run
         self._on_interrupted = on_interrupted
         self._found: list[Turn] = []
 
-    async def find(self) -> None:
-        """Read what is left and reserve its places. What cannot be read is set aside and named in the log."""
-        parts = self._steps.parts
-        await self._steps.endings.drain()  # what an earlier life of this very host could not write down
-        await parts.continuations.load()
-        async for record in parts.journal.unfinished():
+    async def find(self, owner_id: str | None = None) -> None:
+        """Read what ``owner_id`` left, or everybody who lives no more, and reserve its places in the lanes.
+
+        What cannot be read is set aside and named in the log.
+        """
+        journal = self._steps.journal
+        async for record in journal.left_behind(owner_id):
             try:
                 turn = await self._restored(record)
             except Exception as error:  # whatever a damaged record holds, the host starts
-                await parts.journal.set_aside(record.turn_id, f"{type(error).__name__} while it was read.")
+                await journal.set_aside(record, f"{type(error).__name__} while it was read.")
                 continue
-            parts.journal.counters.accepted += 1
+            journal.counters.accepted += 1
             self._found.append(turn)
 
     def let_go(self) -> None:
@@ -55,36 +55,32 @@ class Recovery:
         while self._found:
             self._found.pop().close()
 
-    async def take_up(self) -> int:
-        """Decide about each turn again and see to it; return how many there were."""
+    async def take_up(self, run: Callable[[Turn], None]) -> int:
+        """Decide about each turn again and see to it, ``run`` what may run; return how many there were."""
         found, self._found = self._found, []
         for turn in found:
             try:
-                await self._take_up(turn)
+                await self._take_up(turn, run)
             except Exception:
                 logger.exception("A turn could not be taken up; the next start will try again", extra={"turn": turn.id})
                 turn.close()
         return len(found)
 
     async def _restored(self, record: TurnRecord) -> Turn:
-        parts, request = self._steps.parts, decode_request(record.request)
+        steps, request = self._steps, decode_request(record.request)
         person = record.isolation_key or None
-        scope = (
-            parts.plugins.channel(record.channel).conversation_scope if parts.plugins.knows(record.channel) else None
-        )
-        conversation = conversation_of(request, person, scope)
+        known = steps.plugins.knows(record.channel)
+        where = steps.conversation(request, person) if known else conversation_of(request, person, None)
         active = None if record.active is None else decode_identity(record.active)
-        run = None if record.token is None else await parts.continuations.get(record.token)
-        place = parts.lanes.reserve(conversation.lane, limited=False)
-        return Turn(
-            record.turn_id, request, person, conversation, place, active, record, continuation=run, deferred=True
-        )
+        run = None if record.token is None else await steps.continuations.get(record.token)
+        place = steps.lanes.reserve(where.lane, limited=False)
+        return Turn(record.turn_id, request, person, where, place, Show.LATER, active, record, run)
 
-    async def _take_up(self, turn: Turn) -> None:
+    async def _take_up(self, turn: Turn, run: Callable[[Turn], None]) -> None:
         refusal = await self._refusal(turn)
         if refusal is None and self._may_run(turn):
             with _hints_of(turn):
-                self._run(turn)
+                run(turn)
             return
         notice = INTERRUPTED_NOTICE if refusal is None else refusal
         told_by_another = turn.record is not None and turn.record.joined is not None
@@ -95,11 +91,11 @@ class Recovery:
 
     async def _refusal(self, turn: Turn) -> str | None:
         """Ask the gate again: whoever was shut out meanwhile is not served."""
-        parts, request = self._steps.parts, turn.request
-        if not parts.plugins.knows(request.channel):
+        steps, request = self._steps, turn.request
+        if not steps.plugins.knows(request.channel):
             logger.error("A message was lost: its channel is not enabled", extra=_fields(turn.id, request))
             return GONE_CHANNEL
-        verdict = await parts.gate.authorize_request(request)
+        verdict = await steps.gate.authorize_request(request)
         if isinstance(verdict, Allowed):
             turn.person = verdict.isolation_key or None
             return None

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-import itertools
-import secrets
-import time
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from ..delivery.continuations import Continuation
 from ..delivery.journal import TurnRecord
 from ..delivery.plan import Plan
 from ..model.identity import ChannelIdentity
-from ..model.outcome import Outcome
+from ..model.outcome import Failed, Outcome
 from ..model.request import ChannelRequest
-from ..sessions.lanes import LanePlace
+from ..model.result import HostedRunResult, TargetResult
+from ..ports import LiveReply, Place
 from ..sessions.scope import Conversation
 
 if TYPE_CHECKING:
     from agent_framework import AgentSession
 
 HERE = Plan(here=True)
-_numbers = itertools.count(secrets.randbits(63))
+
+
+class Show(Enum):
+    """Who waits for a turn's answer, and how it is shown: all in which turns differ."""
+
+    WHOLE = "whole"
+    """The wire waits for the whole answer."""
+    PIECES = "pieces"
+    """The wire reads the answer piece by piece."""
+    LATER = "later"
+    """Nobody waits: the origin gets it as a delivery, shown while it grows where the channel can."""
 
 
 class TurnRefused(Exception):  # noqa: N818 - reads as the condition it names
@@ -36,26 +45,37 @@ class TurnRefused(Exception):  # noqa: N818 - reads as the condition it names
 class Turn:
     """Collect what the steps find out; ``close`` gives back what the turn holds, from wherever it stands.
 
-    ``person`` is the isolation key the gate allowed (None: anonymous). ``active`` is the person's most recent other
-    address before this turn. ``record`` is the journal's entry, if there is one. ``deferred`` says that no wire waits:
-    the origin gets its answer as a delivery. ``delivers`` is False when the caller will deliver by itself.
-    ``companions`` are the turns this one speaks for. ``ended`` says that its end is being committed or was,
-    ``stopped`` that the speaker called it off.
+    ``person`` is the isolation key the gate allowed (None: anonymous), ``active`` their most recent other address
+    before this turn. ``record`` is the journal's entry, if there is one. ``delivers`` is False when the caller will
+    deliver by itself. ``companions`` are the turns this one speaks for.
+
+    Known once it is planned: ``shows_here``, the asking wire gets the answer; ``streams``, it gets it piece by piece;
+    ``shaped``, response hooks see it first; ``live`` shows the answer at the origin while it grows. Then ``begun`` (the
+    target is about to run), ``result`` (what it answered), ``outcome`` (what became of the turn), ``ended`` (its end is
+    being committed or was); ``stopped``: the speaker called it off.
     """
 
     id: str
     request: ChannelRequest
     person: str | None
     conversation: Conversation
-    place: LanePlace
+    place: Place
+    show: Show = Show.WHOLE
     active: ChannelIdentity | None = None
     record: TurnRecord | None = None
     continuation: Continuation | None = None
     session: AgentSession | None = None
     plan: Plan = field(default=HERE)
-    deferred: bool = False
     delivers: bool = True
+    shows_here: bool = False
+    streams: bool = False
+    shaped: bool = False
     companions: tuple[Turn, ...] = ()
+    live: LiveReply | None = None
+    result: HostedRunResult[TargetResult] | None = None
+    outcome: Outcome = field(default_factory=Failed)
+    fault: Exception | None = None
+    begun: bool = False
     ended: bool = False
     stopped: bool = False
 
@@ -64,16 +84,6 @@ class Turn:
         """The continuation token of a background run."""
         return None if self.continuation is None else self.continuation.token
 
-    @property
-    def shows_here(self) -> bool:
-        """Whether the asking wire gets the answer."""
-        return self.plan.here or not self.delivers
-
     def close(self) -> None:
         """Leave the lane; calling again does nothing."""
         self.place.leave()
-
-
-def new_turn_id() -> str:
-    """Return a unique id that sorts by time: milliseconds in hex, then a number no other process counts at."""
-    return f"{time.time_ns() // 1_000_000:012x}{next(_numbers):016x}"

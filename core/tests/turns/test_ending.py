@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from agent_framework_hosting.turns.finishing import to_the_end
+from agent_framework_hosting.turns.ending import to_the_end
 
 pytestmark = pytest.mark.anyio
 
