@@ -35,6 +35,7 @@ def test_what_is_installed_enabled_and_healthy(folder: Path, invoke: Invoke) -> 
         "enabled_as": ["echo", "desk"],
         "healthy": True,
         "fault": None,
+        "api_level": 2,
     }
 
 

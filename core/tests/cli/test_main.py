@@ -50,7 +50,7 @@ def test_version(invoke: Invoke) -> None:
         (("serve",), 2, "Error: Nothing to serve: name a target"),
         (("serve", "app:agent"), 2, "Error: No channel is enabled: add -c NAME"),
         (("serve", "--port", "99999"), 2, "Error: Invalid value for '--port'"),
-        (("srve",), 2, "Error: No such command 'srve'."),
+        (("srve",), 2, "Error: No such command 'srve'. Did you mean 'serve'?"),
     ],
 )
 def test_success_a_fault_and_a_usage_error_differ(

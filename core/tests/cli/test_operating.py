@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import stat
 from collections.abc import Callable
@@ -9,8 +10,9 @@ import click
 import pytest
 from click.testing import Result
 
-from agent_framework_hosting.cli.operating import Duration
-from agent_framework_hosting.cli.tables import facts, shown, table, when
+from agent_framework_hosting.cli.operating import Duration, facts, shown, table, when
+from agent_framework_hosting.ports import Put
+from agent_framework_hosting.state.disk import DiskStore
 
 Invoke = Callable[..., Result]
 COMMANDS = [
@@ -20,6 +22,7 @@ COMMANDS = [
     ("deliveries", "drop"),
     ("deliveries", "purge"),
     ("trace",),
+    ("state",),
     ("identities", "list"),
     ("identities", "show"),
     ("identities", "forget"),
@@ -37,9 +40,15 @@ REMOVING = [
 @pytest.fixture
 def state(folder: Path) -> Path:
     (folder / "host.toml").write_text('state_dir = "kept"\n')
-    for part in ("runner", "sessions"):
-        (folder / "kept" / part).mkdir(parents=True)
+    asyncio.run(begin(folder / "kept" / "runner"))
     return folder / "kept"
+
+
+async def begin(place: Path) -> None:
+    """Leave what a host leaves that nobody spoke to."""
+    store = DiskStore(place)
+    await store.open()
+    await store.close()
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
@@ -53,10 +62,12 @@ def test_every_command_has_help_with_examples_and_the_same_options(invoke: Invok
 
 @pytest.mark.parametrize("words", REMOVING, ids=lambda words: " ".join(words[:2]))
 def test_nothing_is_removed_before_somebody_said_yes(state: Path, invoke: Invoke, words: tuple[str, ...]) -> None:
+    kept = state / "runner" / "cache.db"
+    before = kept.stat()
     asked = invoke(*words)
     assert (asked.exit_code, asked.stdout) == (1, "")
     assert "[y/N]" in asked.stderr
-    assert not (state / "runner" / "cache.db").exists()
+    assert kept.stat() == before
 
 
 @pytest.mark.parametrize(
@@ -95,11 +106,38 @@ def test_state_by_component_is_found_too(folder: Path, invoke: Invoke) -> None:
     (folder / "host.toml").write_text('[state_dir]\nrunner = "r"\nsessions = "s"\n')
     assert invoke("deliveries", "list").stderr.startswith("Error: There is no state directory r.")
     (folder / "r").mkdir()
+    assert invoke("deliveries", "list").stderr.startswith("Error: There is no state in r or s: no host was started")
+    assert list((folder / "r").iterdir()) == []
+    asyncio.run(begin(folder / "r"))
     assert invoke("deliveries", "list").exit_code == 0
     assert invoke("identities", "list").exit_code == 0
     assert not (folder / "s").exists()
     (folder / "host.toml").write_text('[state_dir]\nsessions = "s"\n')
     assert "--state-dir" in invoke("deliveries", "list").stderr
+
+
+def test_every_table_is_shown_with_what_it_holds_and_whether_it_names_people(state: Path, invoke: Invoke) -> None:
+    tables = {each["name"]: each for each in json.loads(invoke("state", "--json").stdout)["tables"]}
+    assert {"turns", "turns.ended", "events", "identities", "links", "snapshots", "tasks"} <= tables.keys()
+    assert {each["records"] for each in tables.values()} == {each["set_aside"] for each in tables.values()} == {0}
+    head, *rows = invoke("state").stdout.splitlines()
+    assert head.split() == ["TABLE", "RECORDS", "SET", "ASIDE", "PEOPLE", "WHAT"]
+    assert [row.split()[0] for row in rows] == sorted(tables)
+    (snapshots,) = [row.split() for row in rows if row.startswith("snapshots ")]
+    assert snapshots == ["snapshots", "0", "0", "yes", "conversations"]
+
+
+async def fill(place: Path) -> None:
+    store = DiskStore(place)
+    await store.open()
+    await store.commit([Put("of.gone.notes", "1", "{}")])
+    await store.close()
+
+
+def test_a_table_that_nobody_declares_is_said_to_be_one(state: Path, invoke: Invoke) -> None:
+    asyncio.run(fill(state / "runner"))
+    (row,) = [row for row in invoke("state").stdout.splitlines() if row.startswith("of.gone.notes")]
+    assert row.split(maxsplit=4)[1:] == ["1", "0", "no", "declared by nobody"]
 
 
 @pytest.mark.parametrize(

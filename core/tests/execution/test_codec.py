@@ -22,7 +22,7 @@ from pydantic import BaseModel
 
 from agent_framework_hosting.errors import PushPayloadNotSerializable, UnreadableRecord
 from agent_framework_hosting.execution.codec import decode_result, encode_result
-from agent_framework_hosting.execution.stream import updates_of
+from agent_framework_hosting.execution.updates import updates_of
 from agent_framework_hosting.model.result import HostedRunResult, result_text
 
 

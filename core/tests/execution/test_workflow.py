@@ -20,8 +20,8 @@ from agent_framework import (
 )
 
 from agent_framework_hosting.errors import TargetInputError
-from agent_framework_hosting.execution.stream import event_updates, messages_of, updates_of
 from agent_framework_hosting.execution.targets import execution_for
+from agent_framework_hosting.execution.updates import event_updates, messages_of, updates_of
 
 pytestmark = pytest.mark.anyio
 

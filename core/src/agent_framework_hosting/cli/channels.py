@@ -26,7 +26,10 @@ Examples:
 
 @dataclass(frozen=True, slots=True)
 class ChannelRow:
-    """One line of the listing; ``healthy`` is None for a channel that is not enabled, and so was not imported."""
+    """One line of the listing; ``healthy`` is None for a channel that is not enabled, and so was not imported.
+
+    ``api_level`` is the level of the plugin API the channel works with, None for one that is not installed.
+    """
 
     name: str
     distribution: str
@@ -34,6 +37,7 @@ class ChannelRow:
     enabled_as: Sequence[str]
     healthy: bool | None
     fault: str | None
+    api_level: int | None = None
 
     @property
     def health(self) -> str:
@@ -84,7 +88,8 @@ def _rows(installed: Sequence[InstalledPlugin], config_file: Path | None) -> tup
 def _row(plugin: InstalledPlugin, tables: Sequence[ChannelTable]) -> ChannelRow:
     fault = plugin.fault or _fault(tables)
     healthy = None if fault is None and not tables else fault is None
-    return ChannelRow(plugin.name, plugin.distribution, plugin.version, [each.name for each in tables], healthy, fault)
+    names = [each.name for each in tables]
+    return ChannelRow(plugin.name, plugin.distribution, plugin.version, names, healthy, fault, plugin.api_level)
 
 
 def _fault(tables: Iterable[ChannelTable]) -> str | None:

@@ -10,19 +10,22 @@ from typing import get_args
 
 import click
 
+from ..model.durable import TaskRecordStatus
 from ..operations.answers import Changed, Counted, DeliveryDetail, DeliveryPage, DeliveryRow
 from ..operations.requests import DropDeliveries, ListDeliveries, PurgeDeliveries, ReplayDeliveries, ShowDelivery
-from ..tasks.record import TaskRecordStatus
 from .operating import (
     Duration,
     confirm,
+    facts,
     limit_option,
     operate,
     operating_options,
     print_json,
+    shown,
+    table,
+    when,
     yes_option,
 )
-from .tables import facts, shown, table, when
 
 _STATUSES = get_args(TaskRecordStatus)
 _ENDED = [status for status in _STATUSES if status != "pending"]

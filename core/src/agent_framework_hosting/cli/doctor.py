@@ -9,12 +9,28 @@ from pathlib import Path
 
 import click
 
-from .checkup import examine
-from .checkup.findings import Finding
-from .checkup.subject import gather
+from .checkup.channels import check_access, check_channels, check_health
+from .checkup.configuration import check_configuration, check_host, check_target
+from .checkup.installation import check_dependencies, check_import_name, check_plugins
+from .checkup.subject import Finding, gather
+from .checkup.surroundings import check_isolation_headers, check_port, check_state
 from .logs import configure_logging
 from .options import config_option, debug_option, is_debug, json_option, port_option
 
+_CHECKS = (  # in the order in which faults should be mended
+    check_import_name,
+    check_dependencies,
+    check_plugins,
+    check_configuration,
+    check_channels,
+    check_target,
+    check_host,
+    check_access,
+    check_isolation_headers,
+    check_state,
+    check_port,
+    check_health,
+)
 _COLOURS = {"fault": "red", "warning": "yellow", "ok": "green"}
 _EXAMPLES = """\b
 Examples:
@@ -37,7 +53,8 @@ def command(config_file: Path | None, host: str, port: int, as_json: bool) -> No
     Starts nothing and writes nothing. Exits with 1 when there is a fault, with 0 when there are only warnings.
     """
     configure_logging(debug=is_debug(), quiet=True)
-    findings = examine(gather(config_file, bind=host, port=port))
+    subject = gather(config_file, bind=host, port=port)
+    findings = [finding for check in _CHECKS for finding in check(subject)]
     faults = sum(finding.severity == "fault" for finding in findings)
     warnings = sum(finding.severity == "warning" for finding in findings)
     if as_json:

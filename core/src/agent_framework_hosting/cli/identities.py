@@ -9,8 +9,18 @@ import click
 
 from ..operations.answers import Account, Forgotten, PeoplePage, PersonDetail
 from ..operations.requests import ForgetIdentity, ListIdentities, ShowIdentity
-from .operating import confirm, limit_option, operate, operating_options, print_json, yes_option
-from .tables import facts, shown, table, when
+from .operating import (
+    confirm,
+    facts,
+    limit_option,
+    operate,
+    operating_options,
+    print_json,
+    shown,
+    table,
+    when,
+    yes_option,
+)
 
 _EXAMPLES = """\b
 Examples:

@@ -9,8 +9,7 @@ import click
 
 from ..operations.answers import Account, LinksPage, Revoked
 from ..operations.requests import ListLinks, RevokeLink
-from .operating import confirm, limit_option, operate, operating_options, print_json, yes_option
-from .tables import shown, table, when
+from .operating import confirm, limit_option, operate, operating_options, print_json, shown, table, when, yes_option
 
 _EXAMPLES = """\b
 Examples:

@@ -11,6 +11,7 @@ from types import MappingProxyType
 import click
 
 from ..errors import HostingError, PluginError
+from ..wording import did_you_mean
 from .options import debug_option, is_debug
 
 _COMMANDS: Mapping[str, str] = MappingProxyType(
@@ -23,6 +24,7 @@ _COMMANDS: Mapping[str, str] = MappingProxyType(
         "trace": "Tell what became of an accepted message.",
         "identities": "List, show or forget the people a host knows.",
         "links": "List or revoke the links between accounts.",
+        "state": "List what a host keeps, table by table.",
     }
 )
 
@@ -52,6 +54,15 @@ class LazyGroup(click.Group):
         else:
             return None
         return found if isinstance(found, click.Command) else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; for an unknown one, suggest the nearest."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            raise click.UsageError(f"{error.message}{did_you_mean(args[0], self.list_commands(ctx))}", ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as above
         """Write the list of commands without importing them."""

@@ -1,11 +1,15 @@
-"""What the operator's commands share: which host is meant, how it is asked, and how the answer is printed."""
+"""What the operator's commands share: which host is meant, how it is asked, and how the answer is printed.
+
+Nothing that a wire could smuggle into a terminal is printed.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -27,6 +31,7 @@ from .options import config_option, debug_option, is_debug, json_option
 AnswerT = TypeVar("AnswerT")
 CommandT = TypeVar("CommandT", bound=Callable[..., object])
 
+_WIDEST = 60
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 state_dir_option = click.option(
@@ -102,3 +107,31 @@ def confirm(question: str, *, yes: bool) -> None:
     """Ask before something is removed, unless ``yes``; everything but yes ends the command."""
     if not yes:
         click.confirm(question, abort=True, err=True)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return rows under their heads, each column as wide as it needs to be; the last one is cut at 60 characters."""
+    cells = [list(head), *([shown(cell) for cell in row] for row in rows)]
+    for line in cells[1:]:
+        line[-1] = line[-1] if len(line[-1]) <= _WIDEST else f"{line[-1][: _WIDEST - 1]}…"
+    widths = [max(len(line[column]) for line in cells) for column in range(len(head))]
+    return "\n".join(
+        "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in cells
+    )
+
+
+def facts(pairs: Sequence[tuple[str, object]]) -> str:
+    """Return named values, one a line; what is None is left out."""
+    told = [(name, shown(str(value))) for name, value in pairs if value is not None]
+    width = max((len(name) for name, _ in told), default=0)
+    return "\n".join(f"{name.ljust(width)}  {value}" for name, value in told)
+
+
+def shown(text: str) -> str:
+    """Return a text without control characters: ids come from wires, and terminals obey escapes."""
+    return "".join(character if character.isprintable() else "?" for character in text) or "-"
+
+
+def when(seconds: float | None) -> str:
+    """Return a time, given in seconds since the epoch, as local time."""
+    return "-" if seconds is None else f"{datetime.fromtimestamp(seconds).astimezone():%Y-%m-%d %H:%M:%S}"

@@ -8,8 +8,7 @@ import click
 
 from ..operations.answers import Trace, Traces
 from ..operations.requests import TraceMessage
-from .operating import operate, operating_options, print_json
-from .tables import facts, shown, when
+from .operating import facts, operate, operating_options, print_json, shown, when
 
 _EXAMPLES = """\b
 Examples:

@@ -11,8 +11,7 @@ from agent_framework import AgentExecutor, Content, Message, Workflow, WorkflowE
 from pydantic import BaseModel, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
 
 from ..errors import TargetInputError
-from .envelope import stamp_question
-from .messages import messages_of_input
+from .messages import messages_of_input, stamp_question
 
 ValueT = TypeVar("ValueT")
 

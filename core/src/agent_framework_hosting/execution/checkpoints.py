@@ -10,8 +10,9 @@ import asyncio
 import dataclasses
 import logging
 import os
+import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -19,11 +20,12 @@ from typing import NamedTuple, Protocol
 from agent_framework import CheckpointStorage, FileCheckpointStorage, Workflow, WorkflowCheckpoint
 from agent_framework.exceptions import WorkflowCheckpointException
 
-from .keys import danger_of
-
 logger = logging.getLogger(__name__)
 
 _OWNER = "agent_framework_hosting"
+# A channel may be named by one lower-case letter, and its keys ("a:42") are ordinary where drives have no letters.
+_DRIVE = re.compile(r"[A-Za-z]:" if os.name == "nt" else r"[A-Z]:|[a-z]:$")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class Scope(NamedTuple):
@@ -188,3 +190,27 @@ def _remove_others(directory: Path, checkpoint_id: str) -> None:
     for path in directory.glob("*.json"):
         if path.stem != checkpoint_id:
             path.unlink(missing_ok=True)
+
+
+def danger_of(key: str) -> str | None:
+    """Return why ``key`` cannot be a directory's name, unmodified, or None when it can."""
+    return next((reason for reason, is_so in _DANGERS.items() if is_so(key)), None)
+
+
+def _is_not_unicode(key: str) -> bool:
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+_DANGERS: dict[str, Callable[[str], object]] = {
+    "it is empty": lambda key: not key,
+    "it holds a path separator": lambda key: "/" in key or "\\" in key,
+    "it consists of dots": lambda key: not key.strip("."),
+    "it starts like a drive letter": _DRIVE.match,
+    "it holds a control character": _CONTROL.search,
+    "it is not valid Unicode": _is_not_unicode,
+    "it is longer than 255 bytes": lambda key: len(key.encode()) > 255,
+}

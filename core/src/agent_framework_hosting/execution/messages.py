@@ -1,13 +1,15 @@
-"""What a channel hands over, as a list of messages."""
+"""The messages a target is given, and the host's note, ``additional_properties["hosting"]``, on question and answer."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
 from agent_framework import Content, Message
 
 from ..errors import TargetInputError
+
+HOSTING = "hosting"
 
 
 def messages_of_input(given: object) -> list[Message]:
@@ -34,3 +36,29 @@ def messages_of_input(given: object) -> list[Message]:
     if open_message:
         messages.append(Message("user", open_message))
     return messages
+
+
+def stamp_question(messages: Sequence[Message], envelope: Mapping[str, object]) -> list[Message]:
+    """Return the messages with the note on a copy of the last user message (of the last one when none is a user's)."""
+    noted = list(messages)
+    if not noted or not envelope:
+        return noted
+    users = [index for index, message in enumerate(noted) if message.role == "user"]
+    index = users[-1] if users else len(noted) - 1
+    asked = noted[index]
+    noted[index] = Message(
+        asked.role,
+        list(asked.contents),
+        author_name=asked.author_name,
+        message_id=asked.message_id,
+        additional_properties={**asked.additional_properties, HOSTING: dict(envelope)},
+        raw_representation=asked.raw_representation,
+    )
+    return noted
+
+
+def stamp_answer(messages: Iterable[Message], answer_envelope: Mapping[str, object]) -> None:
+    """Write the note on an answer's messages, in place: they belong to this run."""
+    if answer_envelope:
+        for message in messages:
+            message.additional_properties[HOSTING] = dict(answer_envelope)

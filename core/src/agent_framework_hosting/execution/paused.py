@@ -9,11 +9,11 @@ from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 
 from agent_framework import Workflow, WorkflowCheckpoint, WorkflowEvent
+from agent_framework.exceptions import WorkflowCheckpointException
 
 from .checkpoints import Checkpoints, Scope, label_of
 from .instances import Instances
-from .pending import Questions
-from .run_storage import RunStorage
+from .questions import Questions
 from .turn import TurnInput
 
 logger = logging.getLogger(__name__)
@@ -40,6 +40,8 @@ class Memory:
 
     def __init__(self, instances: Instances, checkpoints: Checkpoints | None) -> None:
         self._instances = instances
+        self._sample = instances.sample
+        self._label = label_of(instances.sample)
         self._checkpoints = checkpoints
         self._waiting: OrderedDict[Scope, tuple[Workflow, Questions]] = OrderedDict()
         self._opened: weakref.WeakValueDictionary[Scope, Resumption] = weakref.WeakValueDictionary()
@@ -96,7 +98,7 @@ class Memory:
                 self._opened.pop(known, None)
                 self._waiting.pop(known, None)
         if self._checkpoints is not None:
-            await self._checkpoints.forget(scope, label_of(self._instances.sample))
+            await self._checkpoints.forget(scope, self._label)
 
     async def _storage(self, own: Scope, start: Scope) -> RunStorage | None:
         if self._checkpoints is None:
@@ -109,9 +111,8 @@ class Memory:
                 danger,
             )
             return None
-        sample = self._instances.sample
-        found = await self._checkpoints.latest(start, label_of(sample))
-        return RunStorage(None if found is None else _usable(found, sample))
+        found = await self._checkpoints.latest(start, self._label)
+        return RunStorage(None if found is None else _usable(found, self._sample))
 
     def _wait(self, scope: Scope, workflow: Workflow, questions: Questions) -> None:
         self._waiting[scope] = (workflow, questions)
@@ -146,3 +147,48 @@ def _usable(checkpoint: WorkflowCheckpoint, workflow: Workflow) -> WorkflowCheck
         "A workflow checkpoint restored nothing: %s. The run starts afresh.", reason, extra={"workflow": workflow.name}
     )
     return None
+
+
+class RunStorage:
+    """Be the storage one run sees: in memory, the checkpoint to restore and the last one with no message under way.
+
+    Only a settled checkpoint can be continued from: one taken in the middle of a run would repeat what its executors
+    have already done, or fail again where it failed.
+    """
+
+    def __init__(self, restored: WorkflowCheckpoint | None) -> None:
+        self.restored = restored
+        self.settled: WorkflowCheckpoint | None = None
+
+    async def save(self, checkpoint: WorkflowCheckpoint) -> str:
+        """Remember a settled checkpoint."""
+        if not any(checkpoint.messages.values()):
+            self.settled = checkpoint
+        return checkpoint.checkpoint_id
+
+    async def load(self, checkpoint_id: str) -> WorkflowCheckpoint:
+        """Return one of the two."""
+        for held in self._held():
+            if held.checkpoint_id == checkpoint_id:
+                return held
+        raise WorkflowCheckpointException(f"No checkpoint found with ID {checkpoint_id}")
+
+    async def list_checkpoints(self, *, workflow_name: str) -> list[WorkflowCheckpoint]:
+        """Return those of a workflow."""
+        return [held for held in self._held() if held.workflow_name == workflow_name]
+
+    async def list_checkpoint_ids(self, *, workflow_name: str) -> list[str]:
+        """Return the ids of those of a workflow."""
+        return [held.checkpoint_id for held in await self.list_checkpoints(workflow_name=workflow_name)]
+
+    async def get_latest(self, *, workflow_name: str) -> WorkflowCheckpoint | None:
+        """Return the newest of a workflow."""
+        held = await self.list_checkpoints(workflow_name=workflow_name)
+        return held[-1] if held else None
+
+    async def delete(self, checkpoint_id: str) -> bool:  # noqa: ARG002 - the signature is agent-framework's
+        """Refuse: both are needed until the run ends."""
+        return False
+
+    def _held(self) -> list[WorkflowCheckpoint]:
+        return [held for held in (self.restored, self.settled) if held is not None]

@@ -1,84 +1,166 @@
-"""Any result as stream updates: one message per workflow output, multi-modal content kept, the rest as text."""
+"""A stream over one run that lets go of the run however it ends: read, awaited, closed, failed, cancelled, dropped."""
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Iterator, Sequence
-from typing import cast
+import asyncio
+import inspect
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Generator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import Context, copy_context
+from typing import Protocol
 
-from agent_framework import AgentResponse, AgentResponseUpdate, Content, Message, WorkflowEvent, WorkflowRunResult
+import anyio
+from agent_framework import AgentResponseUpdate, ResponseStream
 
-from ..model.result import HostedRunResult, TargetResult, result_text
-from .pending import question_content
+from ..hookspecs import ChannelStreamTransformHook
+from ..model.outcome import HostedStream
+from ..model.result import HostedRunResult, TargetResult
+from .context import InContext
 
+logger = logging.getLogger(__name__)
 
-def updates_of(result: HostedRunResult[TargetResult] | TargetResult) -> list[AgentResponseUpdate]:
-    """Return a whole result as the updates a stream of it would have had; pending requests of a workflow included."""
-    inner = result.result if isinstance(result, HostedRunResult) else result
-    if isinstance(inner, WorkflowRunResult):
-        return [update for event in inner for update in event_updates(event)]
-    return inner.to_updates()
-
-
-def messages_of(result: HostedRunResult[TargetResult] | TargetResult) -> list[Message]:
-    """Return the messages of a whole result; a workflow's outputs and pending requests become one message each."""
-    inner = result.result if isinstance(result, HostedRunResult) else result
-    return (
-        AgentResponse.from_updates(updates_of(inner)).messages
-        if isinstance(inner, WorkflowRunResult)
-        else inner.messages
-    )
+_BENIGN = ("Inner stream not available", "Event loop is closed")
+_PATIENCE_SECONDS = 10.0
+_closing: set[asyncio.Task[None]] = set()
 
 
-def event_updates(event: WorkflowEvent) -> Sequence[AgentResponseUpdate]:
-    """Return what a wire may show of one workflow event: outputs and questions, nothing else."""
-    if event.type == "request_info":
-        return [_update([question_content(event)], event.source_executor_id)]
-    if event.type != "output":
-        return ()
-    return list(_output_updates(event.data, event.executor_id))
+class Run(Protocol):
+    """One run of a target, piece by piece."""
+
+    async def open(self) -> AsyncIterator[AgentResponseUpdate]:
+        """Start the run."""
+        ...
+
+    async def finish(self) -> HostedRunResult[TargetResult]:
+        """Return the result; called once, after the last update."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of everything; may be called again, and never raises but for cancellation."""
+        ...
+
+    def drop(self) -> None:
+        """Let go of what needs no waiting; ``close`` may or may not follow."""
+        ...
 
 
-def _output_updates(data: object, author: str | None) -> Iterator[AgentResponseUpdate]:
-    if isinstance(data, AgentResponseUpdate):
-        yield data
-    elif isinstance(data, AgentResponse):
-        for update in cast("AgentResponse", data).to_updates():
-            update.message_id = update.message_id or _new_id()
-            update.author_name = update.author_name or author
-            yield update
-    elif isinstance(data, Message):
-        yield AgentResponseUpdate(
-            contents=list(data.contents),
-            role=data.role,
-            author_name=data.author_name or author,
-            message_id=data.message_id or _new_id(),
-            additional_properties=dict(data.additional_properties),
-        )
-    elif any(isinstance(one, Message) for one in _items(data)):
-        for one in _items(data):
-            yield from _output_updates(one, author)
-    elif data is not None:
-        yield _update(list(_contents(data)), author)
+def stream_of(run: Run, transforms: Sequence[ChannelStreamTransformHook]) -> HostedStream:
+    """Return a stream of the run's updates that ends in its result. Nothing starts before the first pull."""
+    pull = Pull(run, transforms)
+    stream: HostedStream = ResponseStream(pull, finalizer=lambda _: pull.result, cleanup_hooks=[pull.aclose])
+    return stream
 
 
-def _contents(data: object) -> Iterator[Content]:
-    if isinstance(data, Content):
-        yield data
-    elif any(isinstance(one, Content) for one in _items(data)):
-        for one in _items(data):
-            yield from _contents(one)
+class Pull:
+    """Iterate over a run, every step of it in one context."""
+
+    def __init__(self, run: Run, transforms: Sequence[ChannelStreamTransformHook]) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._over = False
+        self._run = run
+        self._transforms = tuple(transforms)
+        self._context = copy_context()
+        self._updates: AsyncIterator[AgentResponseUpdate] | None = None
+        self._result: HostedRunResult[TargetResult] | None = None
+
+    def __aiter__(self) -> Pull:
+        return self
+
+    def __anext__(self) -> Awaitable[AgentResponseUpdate]:
+        return InContext(self._context, self._next())
+
+    @property
+    def result(self) -> HostedRunResult[TargetResult]:
+        """The run's result. Raises ``RuntimeError`` when the run did not get that far."""
+        if self._result is None:
+            raise RuntimeError("The stream ended before its run did, so there is no result. Read it to the end first.")
+        return self._result
+
+    async def aclose(self) -> None:
+        """End the run; calling again does nothing."""
+        await InContext(self._context, self._close())
+
+    async def _next(self) -> AgentResponseUpdate:
+        if self._over:
+            raise StopAsyncIteration
+        try:
+            updates = self._updates
+            if updates is None:
+                self._loop = asyncio.get_running_loop()
+                updates = self._updates = await self._run.open()
+            while True:
+                update = await updates.__anext__()
+                if not self._transforms:
+                    return update
+                changed = await transformed(update, self._transforms)
+                if changed is not None:
+                    return changed
+        except StopAsyncIteration:
+            try:
+                self._result = await self._run.finish()
+            finally:
+                await self._close()
+            raise
+        except BaseException:
+            await self._close()
+            raise
+
+    async def _close(self) -> None:
+        if not self._over:
+            self._over = True
+            if self._loop is not None:
+                await self._run.close()
+
+    def __del__(self) -> None:
+        loop = self._loop
+        if loop is None or self._over:
+            return
+        self._context.run(self._run.drop)
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_close_dropped, loop, self._context, self._run.close)
+
+
+async def transformed(
+    update: AgentResponseUpdate, transforms: Sequence[ChannelStreamTransformHook]
+) -> AgentResponseUpdate | None:
+    """Pass an update through every transform; None once one of them drops it."""
+    current: AgentResponseUpdate | None = update
+    for transform in transforms:
+        changed = transform(current)
+        current = await changed if inspect.isawaitable(changed) else changed
+        if current is None:
+            return None
+    return current
+
+
+def _close_dropped(
+    loop: asyncio.AbstractEventLoop, context: Context, close: Callable[[], Coroutine[None, None, None]]
+) -> None:
+    task = loop.create_task(close(), context=context)
+    _closing.add(task)  # the loop itself holds tasks weakly
+    task.add_done_callback(_closing.discard)
+
+
+def log_teardown(error: BaseException, what: str) -> None:
+    """Log a failed teardown: the two errors agent-framework raises when all is well as warnings, others as errors."""
+    if isinstance(error, RuntimeError) and any(text in str(error) for text in _BENIGN):
+        logger.warning("Taking down a run: %s", error, extra={"part": what})
     else:
-        yield Content.from_text(result_text(data))
+        logger.error("Taking down a run failed", exc_info=error, extra={"part": what})
 
 
-def _items(data: object) -> Sequence[object]:
-    return cast("Sequence[object]", data) if isinstance(data, (list, tuple)) else ()
+@contextmanager
+def teardown(what: str) -> Generator[None]:
+    """Contain and log whatever the block raises, except cancellation."""
+    try:
+        yield
+    except Exception as error:
+        log_teardown(error, what)
 
 
-def _update(contents: list[Content], author: str | None) -> AgentResponseUpdate:
-    return AgentResponseUpdate(contents=contents, role="assistant", author_name=author, message_id=_new_id())
-
-
-def _new_id() -> str:
-    return f"msg_{uuid.uuid4().hex}"
+@asynccontextmanager
+async def uninterrupted() -> AsyncGenerator[None]:
+    """Let the block finish although its task is being cancelled, within ten seconds."""
+    with anyio.move_on_after(_PATIENCE_SECONDS, shield=True):
+        yield

@@ -1,14 +1,16 @@
-"""Run a workflow."""
+"""Run a workflow: what it answers and asks is the same, streamed or not."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias, cast
 
 from agent_framework import (
+    AgentResponse,
     AgentResponseUpdate,
     AgentSession,
+    Message,
     ResponseStream,
     WorkflowEvent,
     WorkflowRunResult,
@@ -21,16 +23,14 @@ from ..model.outcome import HostedStream
 from ..model.result import HostedRunResult, TargetResult
 from .adapt import adapt_input
 from .checkpoints import Checkpoints, Scope
-from .declared import declared_classes
+from .declared import declared_classes, unstorable_classes
 from .instances import Instances
+from .messages import stamp_answer
 from .paused import Memory, Resumption
-from .pending import Questions, answers_in
-from .pull import stream_of
-from .storable import unstorable_classes
-from .stream import event_updates
-from .teardown import log_teardown, teardown
+from .questions import Questions, answers_in
+from .stream import log_teardown, stream_of, teardown
 from .turn import TurnInput
-from .workflow_result import asked_again, whole_result
+from .updates import event_updates
 
 WorkflowStream: TypeAlias = ResponseStream[WorkflowEvent, WorkflowRunResult]
 
@@ -53,7 +53,7 @@ class WorkflowExecution:
     async def check(self, turn: TurnInput) -> None:
         """Refuse what neither the workflow takes nor its open questions."""
         request = turn.request
-        if "responses" not in request.attributes:
+        if "responses" not in request.known_attributes:
             try:
                 adapt_input(request.input, self._sample, {})
             except TargetInputError:
@@ -155,13 +155,13 @@ class _WorkflowRun:
 
     async def _ask_again(self, resumed: Resumption) -> HostedRunResult[TargetResult]:
         await self._memory.carry(resumed)
-        return HostedRunResult(asked_again(resumed.questions))
+        return HostedRunResult(_asked_again(resumed.questions))
 
     async def _settle(self, events: list[WorkflowEvent], status: list[WorkflowEvent]) -> HostedRunResult[TargetResult]:
         if self._resumed is None:
             raise RuntimeError("The run was never started.")
         left = self._left_open(self._resumed)
-        result = whole_result(events, status, left, self._turn.answer_envelope)
+        result = _whole_result(events, status, left, self._turn.answer_envelope)
         questions: Questions = {event.request_id: event for event in result.get_request_info_events()}
         await self._memory.keep(self._resumed, questions)
         return HostedRunResult(result)
@@ -211,3 +211,56 @@ class _Updates:
             log_teardown(error, "workflow")
             self._events = None
             return None
+
+
+def _whole_result(
+    events: Iterable[WorkflowEvent], status: list[WorkflowEvent], waiting: Questions, note: Mapping[str, object]
+) -> WorkflowRunResult:
+    """Return the result of a run: pieces of streamed answers joined, questions still open included, answers noted."""
+    joined = _joined(events)
+    asked = {event.request_id for event in joined if event.type == "request_info"}
+    joined += [question for request_id, question in waiting.items() if request_id not in asked]
+    for event in joined:
+        if event.type == "output":
+            stamp_answer(_messages_in(event.data), note)
+    return WorkflowRunResult(joined, status)
+
+
+def _asked_again(questions: Questions) -> WorkflowRunResult:
+    """Return the result of a turn that answered nothing: the same questions, still open."""
+    idle: WorkflowEvent = WorkflowEvent.status(WorkflowRunState.IDLE_WITH_PENDING_REQUESTS)
+    return WorkflowRunResult(list(questions.values()), [idle])
+
+
+def _joined(events: Iterable[WorkflowEvent]) -> list[WorkflowEvent]:
+    """Join the updates an executor yields in one invocation into one output, at the place of the first."""
+    joined: list[WorkflowEvent] = []
+    pieces: dict[int, list[AgentResponseUpdate]] = {}
+    current: dict[str | None, list[AgentResponseUpdate]] = {}
+    for event in events:
+        data: object = event.data
+        if event.type == "output" and isinstance(data, AgentResponseUpdate):
+            if event.executor_id not in current:
+                current[event.executor_id] = pieces[len(joined)] = []
+                joined.append(event)
+            current[event.executor_id].append(data)
+            continue
+        if event.type in ("executor_completed", "executor_failed"):
+            current.pop(event.executor_id, None)
+        joined.append(event)
+    for index, updates in pieces.items():
+        first = joined[index]
+        joined[index] = WorkflowEvent(
+            "output", AgentResponse.from_updates(updates), origin=first.origin, executor_id=first.executor_id
+        )
+    return joined
+
+
+def _messages_in(data: object) -> Iterable[Message]:
+    if isinstance(data, AgentResponse):
+        return cast("AgentResponse", data).messages
+    if isinstance(data, Message):
+        return [data]
+    if isinstance(data, (list, tuple)):
+        return [one for one in cast("list[object]", data) if isinstance(one, Message)]
+    return ()

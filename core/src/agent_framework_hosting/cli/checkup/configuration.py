@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...config.values import Problem
-from .findings import Finding, command_in
-from .subject import Subject
+from .subject import Finding, Subject, command_in
 
 _UNKNOWN = "A key that is not known does nothing where it was meant to do something; the host does not start."
 _UNSET = "Without it the channel cannot prove who it is, or cannot tell who calls; the host does not start."

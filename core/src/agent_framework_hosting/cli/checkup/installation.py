@@ -9,8 +9,7 @@ from packaging.requirements import Requirement
 
 from agent_host import foreign_owners  # type: ignore[reportMissingTypeStubs] - a module of this distribution, typed
 
-from .findings import Finding, command_in
-from .subject import Subject
+from .subject import Finding, Subject, command_in
 
 _DISTRIBUTION = "host-core"
 

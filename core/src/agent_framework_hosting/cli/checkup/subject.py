@@ -1,13 +1,14 @@
-"""What is examined: the configuration, what it enables, and the host that it makes, as far as they can be had."""
+"""What is examined, as far as it can be had (configuration, what it enables, the host it makes), and what is found."""
 
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Literal, TypeAlias, cast
 
 from ...config import HostConfig, build_channel, resolve_target
 from ...config.checking import CheckedOptions, check_options
@@ -19,6 +20,21 @@ from ...hookspecs import Channel
 from ...host import AgentFrameworkHost
 from ...plugins.discovery import InstalledPlugin, installed_channels, installed_policies, load_channel_class
 from ...ports import IdentityAllowlist, Target
+
+Severity: TypeAlias = Literal["fault", "warning", "ok"]
+
+_COMMAND = re.compile(r"(?:pip|agent-host|export) .+$")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. ``why`` it matters and what to ``do`` are empty when it is fine."""
+
+    severity: Severity
+    check: str
+    what: str
+    why: str = ""
+    do: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,3 +131,11 @@ def _host(target: Target, config: HostConfig, config_file: Path | None) -> tuple
     except (HostingError, ValueError, RuntimeError, TypeError) as error:
         return None, str(error)
     return host, None
+
+
+def command_in(sentence: str, otherwise: str) -> str:
+    """Return the command that a message ends with, or the other advice."""
+    found = _COMMAND.search(sentence)
+    if found is None:
+        return otherwise
+    return found[0] if found[0].endswith("...") else found[0].removesuffix(".")

@@ -12,8 +12,7 @@ from typing import cast
 from ...errors import HostConfigurationError
 from ...model.isolation import ISOLATION_HEADER_CHAT, ISOLATION_HEADER_USER
 from ..listener import open_listener
-from .findings import Finding, command_in
-from .subject import Subject
+from .subject import Finding, Subject, command_in
 
 _FOUNDRY = "FOUNDRY_HOSTING_ENVIRONMENT"
 _LOST = "What is accepted could not be kept, so the host would refuse to take it."

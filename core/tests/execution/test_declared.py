@@ -21,7 +21,7 @@ from agent_framework import (
 )
 from pydantic import BaseModel
 
-from agent_framework_hosting.execution.storable import unstorable_classes
+from agent_framework_hosting.execution.declared import unstorable_classes
 
 
 class Odd: ...

@@ -8,8 +8,7 @@ import anyio
 import pytest
 from agent_framework import ContextProvider
 
-from agent_framework_hosting.execution.agent import AgentExecution
-from agent_framework_hosting.execution.binding import Bindings
+from agent_framework_hosting.execution.agent import AgentExecution, Bindings
 from agent_framework_hosting.model.request import ChannelRequest
 
 pytestmark = pytest.mark.anyio

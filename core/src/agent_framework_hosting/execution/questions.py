@@ -43,9 +43,9 @@ def answers_in(request: ChannelRequest, questions: Questions) -> dict[str, objec
     value of a wrong type raises ``TargetInputError``. Otherwise contents that name a pending request answer it, and a
     plain message answers the oldest question when it can be read as an answer to it.
     """
-    explicit: object = request.attributes.get("responses")
-    if isinstance(explicit, Mapping):
-        return _explicit(cast("Mapping[str, object]", explicit), questions)
+    explicit = request.known_attributes.get("responses")
+    if explicit is not None:
+        return _explicit(explicit, questions)
     if not questions:
         return None
     contents = list(_contents_of(request.input))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_framework_hosting.execution.keys import danger_of
+from agent_framework_hosting.execution.checkpoints import danger_of
 
 
 @pytest.mark.requirement("workflows.keys")

@@ -6,7 +6,7 @@ import pytest
 from agent_framework import Agent, AgentContext, Content, InMemoryHistoryProvider, Message, agent_middleware
 
 from agent_framework_hosting.execution.agent import AgentExecution
-from agent_framework_hosting.execution.envelope import stamp_question
+from agent_framework_hosting.execution.messages import stamp_question
 
 pytestmark = pytest.mark.anyio
 
