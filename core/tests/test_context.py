@@ -8,7 +8,6 @@ from agent_framework import AgentResponse, Message
 from agent_framework_hosting import (
     AgentFrameworkHost,
     Allowed,
-    AuthorizationError,
     ChannelIdentity,
     ChannelRequest,
     ChannelSession,
@@ -53,7 +52,7 @@ async def test_authorize_decides_by_the_channels_own_rules_and_records_nothing()
 async def test_an_identity_of_another_channel_is_not_believed() -> None:
     agent, one, two = EchoAgent(), InboxChannel(name="one"), InboxChannel(name="two")
     async with AgentFrameworkHost(agent, channels=[one, two], config={}):
-        foreign = ChannelRequest("one", "m", "hi", identity=ChannelIdentity("two", "ada"))
+        foreign = ChannelRequest("one", "message.create", "hi", identity=ChannelIdentity("two", "ada"))
         assert isinstance(await one.context.dispatch(foreign), Denied)
     assert agent.heard == []
 
@@ -117,6 +116,8 @@ async def test_stop_passes_the_gate() -> None:
     inbox = InboxChannel()
     inbox.allowlist = NativeIdAllowlist(["ada"])
     async with AgentFrameworkHost(EchoAgent(), channels=[inbox], config={}):
-        with pytest.raises(AuthorizationError):
-            await inbox.context.stop(replace(ASKED, identity=ChannelIdentity("inbox", "eve")))
-        assert await inbox.context.stop(ASKED) == 0
+        refused = await inbox.context.stop(replace(ASKED, identity=ChannelIdentity("inbox", "eve")))
+        assert isinstance(refused, Denied)
+        stopped = await inbox.context.stop(ASKED)
+        assert repr(stopped) == "Stopped(0)"
+        assert (stopped.status_code, stopped.to_public_dict()) == (200, {"outcome": "stopped", "count": 0})

@@ -8,22 +8,27 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Generic, Literal, TypeAlias, cast, get_args
 
 import pluggy
+from typing_extensions import TypeVar
 
+from .errors import ChannelConfigurationError
 from .model.contribution import ChannelContribution
+from .model.durable import SendRecord
 from .model.identity import ChannelIdentity
 from .model.request import ChannelRequest
 from .model.result import ChannelResponseContext, HostedRunResult, TargetResult
 from .model.verdict import AllowlistDecision, AuthorizationContext
 from .ports import ChannelContext, ChannelPushCodec, IdentityAllowlist, LiveReply, Store, Target
+from .wording import check, did_you_mean
 
 if TYPE_CHECKING:
     from agent_framework import AgentResponseUpdate
     from pydantic import BaseModel
 
 PROJECT_NAME = "agent_framework_hosting"
+OptionsT_co = TypeVar("OptionsT_co", bound="BaseModel", covariant=True, default="BaseModel")
 
 hookspec = pluggy.HookspecMarker(PROJECT_NAME)
 hookimpl = pluggy.HookimplMarker(PROJECT_NAME)
@@ -81,13 +86,32 @@ class HookSpecs:
 
 
 HOOK_NAMES: tuple[str, ...] = ("contribute_routes", "authorize", "run_hook", "response_hook", "push")
+CHANNEL_SETTINGS: tuple[str, ...] = (
+    "name",
+    "path",
+    "allowlist",
+    "require_link",
+    "wire_targets",
+    "accept_in_group",
+    "conversation_scope",
+    "on_uncertain_send",
+    "stream_transform",
+)
+"""What the constructor of every channel takes by keyword, beside the fields of its ``Options``."""
+_CHOICES: Mapping[str, tuple[object, ...]] = {
+    "accept_in_group": get_args(GroupAddressing),
+    "conversation_scope": (*get_args(ConversationScope), None),
+    "on_uncertain_send": ("retry", "unknown"),
+}
 
 
-class Channel:
+class Channel(Generic[OptionsT_co]):
     """Base class of every channel; a subclass sets ``name`` and implements hooks marked ``@hookimpl``.
 
-    Built from its config table: ``Options`` validates the table and its fields become the constructor's keyword
-    arguments; without ``Options`` the constructor's own annotated keywords do. Constructors open nothing.
+    ``Options``, a pydantic model, declares once what an operator can set: its fields are keywords of the constructor
+    and keys of the channel's table in host.toml, and ``self.options`` holds them checked. A subclass needs a
+    constructor only for what no file can express, such as callables. Without ``Options``, a constructor's own annotated
+    keywords are the options. Constructors open nothing.
 
     ``allowlist`` is ``"inherit"`` (the host's default), None (open) or an allowlist; ``require_link`` asks everyone
     to link; ``emits_verified_claims`` declares that requests carry claims the platform verified;
@@ -112,6 +136,41 @@ class Channel:
     wire_targets: Sequence[str] = ()
     stream_transform: ChannelStreamTransformHook | None = None
     Options: ClassVar[type[BaseModel] | None] = None
+    options: OptionsT_co
+
+    def __init__(self, options: OptionsT_co | None = None, /, **settings: object) -> None:
+        """Take the options, as an instance of ``Options`` or by keyword, and the settings every channel has.
+
+        The settings are ``name``, ``path``, ``allowlist``, ``require_link``, ``wire_targets``, ``accept_in_group``,
+        ``conversation_scope``, ``on_uncertain_send`` and ``stream_transform``; what is left out stays as the class has
+        it. Another ``name`` answers at ``/<name>``, unless ``path`` is given. Raises ``ChannelConfigurationError`` with
+        one sentence per fault, none of which holds a value.
+        """
+        common = {name: settings[name] for name in CHANNEL_SETTINGS if name in settings}
+        if common.get("name", self.name) != self.name:
+            self.path = f"/{common['name']}"
+        for name, value in common.items():
+            setattr(self, name, value)
+        model = type(self).Options
+        fields = frozenset[str]() if model is None else frozenset(model.model_fields)
+        own = {name: value for name, value in settings.items() if name in fields or name not in common}
+        known = {*fields, *CHANNEL_SETTINGS}
+        if options is not None:
+            fit = model is not None and isinstance(options, model) and not own
+            faults = [] if fit else ["Give the options as an instance of its Options, or by keyword, and not both."]
+            self.options = options
+        elif model is not None:
+            checked, faults = check(model, own, known=known)
+            self.options = cast("OptionsT_co", checked)
+        else:
+            faults = [f"{name}: unknown option.{did_you_mean(name, known)}" for name in own]
+        faults += [
+            f"{name}: must be {' or '.join(map(repr, choices))}."
+            for name, choices in _CHOICES.items()
+            if getattr(self, name) not in choices
+        ]
+        if faults:
+            raise ChannelConfigurationError(f"Channel {self.name!r}: {' '.join(faults)}")
 
     def live_reply(self, request: ChannelRequest) -> LiveReply | None:
         """Return an object that shows the answer to an admitted request while it is written, or None."""
@@ -128,8 +187,11 @@ class Channel:
         """Return the one request that several gathered messages make, oldest first; by default their last."""
         return requests[-1]
 
-    async def reconcile(self, record: Mapping[str, object]) -> Literal["sent", "not_sent"] | None:
-        """Say whether a send of unknown effect reached the platform; None when that cannot be told."""
+    async def reconcile(self, record: SendRecord) -> Literal["sent", "not_sent"] | None:
+        """Say whether a send of unknown effect reached the platform; None when that cannot be told.
+
+        ``not_sent`` sends it again. Called when ``on_uncertain_send`` is ``"unknown"``; it has 30 seconds.
+        """
         return None
 
     async def forget(self, identities: Sequence[ChannelIdentity], store: Store) -> None:

@@ -19,7 +19,7 @@ from .model.request import ChannelRequest
 from .model.result import HostedRunResult, TargetResult
 from .model.target import ResponseTarget
 from .model.verdict import AuthorizationError, AuthorizationOutcome, ClaimValue, Denied, LinkRequired
-from .ports import DurableTaskRunner, IdentityAllowlist, IdentityLinker, IdentityResolver, Target
+from .ports import DurableTaskRunner, IdentityAllowlist, IdentityLinker, IdentityResolver, Store, Target
 
 if TYPE_CHECKING:
     from agent_framework import AgentResponse, CheckpointStorage
@@ -38,6 +38,7 @@ class AgentFrameworkHost:
     ``channels`` are names of installed channels, configured from ``config`` (a path, the parsed content of a
     ``host.toml``, or None for ``./host.toml`` when it is there) and the environment, or ready instances, or both.
     ``state_dir`` makes state outlive the process: one directory, or one per component; None keeps it in memory.
+    ``store`` keeps state in a store of yours instead, which other hosts may use as well.
     Constructing opens nothing; starting does: ``async with host``, the app's lifespan, or ``serve``. ``debug``
     logs more; what a client sees stays the same.
 
@@ -62,6 +63,7 @@ class AgentFrameworkHost:
         default_allowlist: IdentityAllowlist | None = None,
         identity_linker: IdentityLinker | None = None,
         identity_resolver: IdentityResolver | None = None,
+        store: Store | None = None,
         debug: bool = False,
     ) -> None:
         from .assembly.options import HostOptions  # noqa: PLC0415 - what a running host needs is heavier than this door
@@ -94,6 +96,7 @@ class AgentFrameworkHost:
                 linker=identity_linker,
                 resolver=identity_resolver,
                 debug=debug or loaded.debug,
+                store=store,
             )
         )
 

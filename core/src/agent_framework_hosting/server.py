@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import difflib
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Sequence
@@ -17,6 +16,7 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from .errors import HostConfigurationError, HostingError
+from .wording import did_you_mean
 
 GRACE_SECONDS = 3.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -46,11 +46,8 @@ def build_config(*, host: str, port: int, workers: int, options: dict[str, objec
     known = _settings()
     for name, value in options.items():
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            raise HostConfigurationError(
-                f"{name!r} is no setting of Hypercorn; "
-                + (f"did you mean {near[0]!r}?" if near else "see its documentation under 'Configuration options'.")
-            )
+            meant = did_you_mean(name, known, " See its documentation under 'Configuration options'.")
+            raise HostConfigurationError(f"{name!r} is no setting of Hypercorn.{meant}")
         setattr(config, name, value)
     return config
 

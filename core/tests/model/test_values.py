@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextvars
 import dataclasses
+from datetime import UTC, datetime
 
 import pytest
 
@@ -24,6 +25,8 @@ from agent_framework_hosting import (
     ResponseTarget,
     ResponseTargetKind,
     RetryPolicy,
+    SendAttempt,
+    SendRecord,
     TaskHandle,
     TaskStatus,
     get_current_isolation_keys,
@@ -34,7 +37,9 @@ from agent_framework_hosting import (
 VALUES = [
     lambda: ChannelIdentity("echo", "ada", {"chat": [1, {"a": 2}]}),
     lambda: ChannelSession("a", "b", "c", "d"),
-    lambda: ChannelRequest("echo", "m", ["text"], options={"a": 1}, metadata={"b": []}, verified_claims={"c": ["d"]}),
+    lambda: ChannelRequest(
+        "echo", "message.create", ["text"], options={"a": 1}, metadata={"b": []}, verified_claims={"c": ["d"]}
+    ),
     lambda: ResponseTarget.identities([ChannelIdentity("echo", "ada", {"n": {}})], echo_input=True),
     lambda: Allowed("a", {"groups": ["x"]}),
     lambda: Denied("code", "message", {"detail": []}),
@@ -141,3 +146,42 @@ def test_a_task_status_and_a_token_read_as_their_names() -> None:
     assert {field.name for field in dataclasses.fields(ContinuationToken)} == {
         *("token", "status", "created_at", "completed_at", "result", "error")
     }
+
+
+@pytest.mark.parametrize(
+    ("operation", "hint"),
+    [
+        ("message.created", " Did you mean 'message.create'?"),
+        ("COMMAND.INVOKE", " Did you mean 'command.invoke'?"),
+        (7, ""),
+    ],
+)
+def test_an_operation_is_one_of_those_there_are(operation: object, hint: str) -> None:
+    with pytest.raises(ValueError, match="operation") as refused:
+        ChannelRequest("echo", operation, "hi")
+    assert str(refused.value) == (
+        f'operation is {operation!r}; a request\'s operation is "message.create" or "command.invoke".{hint}'
+    )
+    with pytest.raises(ValueError, match="operation"):
+        dataclasses.replace(ChannelRequest("echo", "message.create", "hi"), operation=operation)
+
+
+def test_the_attributes_the_host_reads_are_told_from_the_channels_own() -> None:
+    given = {"protocol_request": None, "responses": {"q": 1}, "response_id": 7, "previous_response_id": "r", "own": 1}
+    request = ChannelRequest("echo", "message.create", "hi", attributes=given)
+    assert request.known_attributes == {
+        "protocol_request": None,
+        "responses": {"q": 1},
+        "previous_response_id": "r",
+    }
+
+
+def test_a_send_began_with_its_latest_attempt_and_reads_like_the_mapping_it_was() -> None:
+    made, first, last = (datetime(2026, 1, day, tzinfo=UTC) for day in (1, 2, 3))
+    record = SendRecord("d", ChannelIdentity("echo", "ada"), made, stored={"id": "d"})
+    assert record.last_started_at == made
+    tried = dataclasses.replace(record, tries=(SendAttempt(first, "TimeoutError"), SendAttempt(last)))
+    assert tried.last_started_at == last
+    assert (dict(tried), tried["id"], tried.get("payload")) == ({"id": "d"}, "d", None)
+    assert tried != record
+    assert hash(record) == hash(dataclasses.replace(record, stored={}))

@@ -46,6 +46,7 @@ def install(place: Callable[[str], Path]) -> Install:
         channels: Sequence[str] = (),
         policies: Sequence[str] = (),
         requires: Sequence[str] = (),
+        levels: Sequence[str] = (),
         module: str | None = None,
         source: str = "",
         where: str = "site",
@@ -55,7 +56,11 @@ def install(place: Callable[[str], Path]) -> Install:
         info.mkdir()
         needs = "".join(f"Requires-Dist: {line}\n" for line in requires)
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n{needs}")
-        groups = {"agent_framework_hosting.channels": channels, "agent_framework_hosting.plugins": policies}
+        groups = {
+            "agent_framework_hosting.channels": channels,
+            "agent_framework_hosting.plugins": policies,
+            "agent_framework_hosting.api": [f"{level} = {distribution.replace('-', '_')}" for level in levels],
+        }
         (info / "entry_points.txt").write_text(
             "".join(f"[{group}]\n" + "\n".join(lines) + "\n" for group, lines in groups.items() if lines)
         )

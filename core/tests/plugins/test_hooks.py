@@ -279,6 +279,20 @@ def test_an_unknown_hook_is_refused(kind: type) -> None:
     )
 
 
+@pytest.mark.parametrize("refused_first", [Misspelt, type("Empty", (), {})])
+def test_a_refused_plugin_leaves_nothing_behind(refused_first: type) -> None:
+    class Judge:
+        @hookimpl
+        def authorize(self, identity):
+            return None
+
+    manager = PluginManager()
+    with pytest.raises(PluginError):
+        manager.add_policy(refused_first(), "rule")
+    manager.add_policy(Judge(), "rule")
+    assert [name for name, _ in manager.policies] == ["rule"]
+
+
 def test_a_hook_of_a_later_host_may_be_optional() -> None:
     class Ahead(Marked):
         @hookimpl(optionalhook=True)

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import distribution
 
 import pytest
 
 from agent_framework_hosting.plugins.listing import (
+    API_GROUP,
+    API_LEVEL,
     InstalledPlugin,
     distribution_of,
     installed_channels,
@@ -109,6 +112,40 @@ def test_a_pre_release_of_the_host_satisfies_its_own_range(install) -> None:
 
     (plugin,) = named("early")
     assert plugin.fault is None
+
+
+@pytest.mark.requirement("discovery.api-level")
+@pytest.mark.parametrize(("levels", "used"), [((), 1), (("1",), 1), (("2",), 2), (("1", "2"), 2), (("2", "10"), 2)])
+def test_a_plugin_is_used_at_the_highest_api_level_it_states_and_the_host_offers(install, levels, used: int) -> None:
+    install("host-channel-level", channels=["level = level_channel:C"], levels=levels)
+
+    (plugin,) = named("level")
+    assert (plugin.api_level, plugin.fault) == (used, None)
+
+
+@pytest.mark.requirement("discovery.api-level")
+@pytest.mark.parametrize(
+    ("levels", "fault"),
+    [
+        (("3",), "is written for API level 3, and this host-core offers 1 to 2; type: pip install --upgrade host-core"),
+        (("0",), "is written for API level 0, and this host-core offers 1 to 2; type: pip install --upgrade far-off"),
+        (("two",), "states the API level two, which is no number; tell its author"),
+    ],
+)
+def test_a_plugin_for_an_api_level_this_host_does_not_offer_has_a_fault_before_it_is_imported(
+    install, levels: tuple[str, ...], fault: str
+) -> None:
+    install("far-off", "3.0", channels=["far = far_channel:C"], policies=["law = far_channel:P"], levels=levels)
+
+    assert fault_of("far") == f"Channel 'far' of far-off 3.0 {fault}"
+    (policy,) = named("law", policies=True)
+    assert policy.fault == f"Policy 'law' of far-off 3.0 {fault}"
+    assert "far_channel" not in sys.modules
+
+
+@pytest.mark.requirement("discovery.api-level")
+def test_the_hosts_own_metadata_states_the_level_it_offers() -> None:
+    assert [each.name for each in distribution("host-core").entry_points.select(group=API_GROUP)] == [str(API_LEVEL)]
 
 
 def test_an_unreadable_requirement_on_the_host_is_a_fault(install) -> None:

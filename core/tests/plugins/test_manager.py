@@ -210,11 +210,28 @@ async def test_an_error_in_authorize_is_logged_with_its_plugin_and_without_the_s
     with caplog.at_level(logging.DEBUG):
         assert await manager.authorize(ChannelIdentity("wire", "id-4711"), CONTEXT) is DENY
 
-    (record,) = caplog.records
+    (record,) = (each for each in caplog.records if each.levelno > logging.DEBUG)
     assert record.levelno == logging.WARNING
     assert record.getMessage() == "Policy 'quota' failed in authorize, which counts as DENY; repair or remove it"
     assert record.exc_info is not None
     assert "4711" not in caplog.text
+
+
+@pytest.mark.anyio
+async def test_each_call_is_a_debug_line_that_names_hook_and_plugin_and_nothing_said(caplog) -> None:
+    manager = PluginManager()
+    manager.add_channel(TaggingWire())
+    manager.add_policy(Tagger("-1"), "tags")
+    said = dataclasses.replace(REQUEST, input="secret-4711")
+
+    with caplog.at_level(logging.DEBUG, "agent_framework_hosting"):
+        await manager.run_hook(said, "agent")
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "Calling run_hook of Channel 'wire'",
+        "Calling run_hook of Policy 'tags'",
+    ]
+    assert "4711" not in str([vars(record) for record in caplog.records])
 
 
 @pytest.mark.anyio
@@ -352,9 +369,9 @@ async def test_run_hooks_are_chained_own_channel_first_then_policies_in_order() 
 async def test_tryfirst_and_trylast_move_policies_within_the_policies() -> None:
     last, second = tagger("-last", trylast=True), tagger("-2")
     early, earlier = tagger("-early", tryfirst=True), tagger("-later", tryfirst=True)
-    manager = manager_of(last, TaggingWire(), tagger("-1"), early, second, earlier)
+    manager = manager_of(last, TaggingWire(), tagger("-1"), early, second, earlier, tagger("-end", trylast=True))
 
-    assert (await manager.run_hook(REQUEST, "agent")).input == "hi-wire-early-later-1-2-last"
+    assert (await manager.run_hook(REQUEST, "agent")).input == "hi-wire-early-later-1-2-last-end"
 
 
 @pytest.mark.anyio

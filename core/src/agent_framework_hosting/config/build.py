@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ..errors import ChannelConfigurationError, HostConfigurationError
 from ..hookspecs import Channel
+from ..wording import reveals
 from .checking import CheckedOptions, check_options
 from .options import constructor_keywords, takes_any_keyword
 from .values import ChannelTable, Problem, raise_problems
-from .wording import reveals
 
 logger = logging.getLogger(__name__)
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ValidationError
 
 from ..hookspecs import Channel
-from .keys import CHANNEL_KEYS, nearest
+from .keys import CHANNEL_KEYS, meant
 from .options import from_variable, options_model, python_only
 from .plain import plain
+from .problems import problems_of
 from .references import SecretReader, field_types, resolve_reference
 from .values import ChannelTable, Problem, top_key
-from .wording import problems_of
 
 # the host's own: given to the constructor as the object they were parsed to, or not at all
 _NEVER_OPTIONS = frozenset({"use", "allowlist"})
@@ -87,7 +87,7 @@ def _refuse_unknown(
         if key in code_only:
             text = "cannot be set here: build the channel in Python and pass the instance to the host."
         else:
-            text = f"unknown key of channel '{table.plugin}'.{nearest(key, {*types, *CHANNEL_KEYS})}"
+            text = f"unknown key of channel '{table.plugin}'.{meant(key, {*types, *CHANNEL_KEYS})}"
         problems.append(table.problem(key, text))
 
 

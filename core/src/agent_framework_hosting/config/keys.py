@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import cast
+
+from ..wording import did_you_mean
 
 CHANNEL_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?")
 _STATE_PARTS = ("runner", "sessions", "checkpoints", "links")
@@ -115,6 +116,7 @@ HOST_KEYS: Mapping[str, Key] = {
     ),
     "on_interrupted": Key(_choice("apologise", "rerun"), "What happens to a turn that a crash cut off."),
     "active_window_minutes": Key(NUMBER, "How long a channel counts as a person's active one, in minutes."),
+    "lease_seconds": Key(NUMBER, "On a store that hosts share: after how much silence one counts as dead."),
 }
 
 CHANNEL_KEYS: Mapping[str, Key] = {
@@ -132,10 +134,7 @@ CHANNEL_KEYS: Mapping[str, Key] = {
 }
 
 
-def nearest(key: str, known: Iterable[str], *, never: Iterable[str] = ()) -> str:
+def meant(key: str, known: Iterable[str], *, never: Iterable[str] = ()) -> str:
     """Return " Did you mean 'x'?" for the nearest of the known names, else the list of them all."""
     names = sorted(set(known) - set(never))
-    close = difflib.get_close_matches(key, names, n=1, cutoff=0.6)
-    if close:
-        return f" Did you mean '{close[0]}'?"
-    return f" Known here: {', '.join(names)}." if names else ""
+    return did_you_mean(key, names, f" Known here: {', '.join(names)}." if names else "")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 from ..authorization.parse import parse_allowlist
 from ..errors import HostConfigurationError, PluginError
 from ..ports import IdentityAllowlist
-from .keys import CHANNEL_KEYS, CHANNEL_NAME, HOST_KEYS, Kind, nearest
+from .keys import CHANNEL_KEYS, CHANNEL_NAME, HOST_KEYS, Kind, meant
 from .source import parse_toml, read_source
 from .values import ChannelTable, HostConfig, HostSettings, Origin, Problem, raise_problems, variable_prefix
 
@@ -85,7 +85,7 @@ class _Reading:
             if isinstance(key, str) and key in known:
                 content[key] = value
             else:
-                self.complain("", str(key), f"unknown key.{nearest(str(key), known)}")
+                self.complain("", str(key), f"unknown key.{meant(str(key), known)}")
         return content
 
     def channel_tables(self, raw: object) -> dict[str, Mapping[object, object]]:

@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError, PydanticUndefinedAnnotation
 
 from ..errors import ChannelConfigurationError
-from ..hookspecs import Channel
+from ..hookspecs import CHANNEL_SETTINGS, Channel
+from .keys import CHANNEL_KEYS
 from .source import parse_toml
 
 _KEYWORDS = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
@@ -35,7 +36,7 @@ def options_model(channel_class: type[Channel]) -> type[BaseModel]:
 
 def constructor_keywords(channel_class: type[Channel]) -> Mapping[str, inspect.Parameter]:
     """Return the keywords the constructor names."""
-    if channel_class.__init__ is object.__init__:
+    if channel_class.__init__ is Channel.__init__:
         return {}
     parameters = inspect.signature(channel_class).parameters
     return {name: parameter for name, parameter in parameters.items() if parameter.kind in _KEYWORDS}
@@ -48,8 +49,9 @@ def takes_any_keyword(channel_class: type[Channel]) -> bool:
 
 
 def python_only(channel_class: type[Channel]) -> frozenset[str]:
-    """Return the constructor's keywords that no file can express: callables and other live objects."""
-    return frozenset(constructor_keywords(channel_class)) - frozenset(options_model(channel_class).model_fields)
+    """Return the keywords that no file can express: callables and other live objects, and what only code decides."""
+    keywords = {*constructor_keywords(channel_class), *CHANNEL_SETTINGS} - {"name", *CHANNEL_KEYS}
+    return frozenset(keywords) - frozenset(options_model(channel_class).model_fields)
 
 
 def _derived_model(channel_class: type[Channel]) -> type[BaseModel]:

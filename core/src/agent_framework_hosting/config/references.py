@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import types
 from collections.abc import Callable, Mapping, Sequence, Set
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import Annotated, Union, cast, get_args, get_origin
 
 from pydantic import BaseModel, SecretBytes, SecretStr
+
+from ..wording import nearest
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SHELL = re.compile(r"\$[A-Za-z_][A-Za-z0-9_]*|\$?\{\{?\s*[A-Za-z_][A-Za-z0-9_.]*\s*\}?\}|%[A-Za-z_][A-Za-z0-9_]*%")
@@ -32,7 +33,7 @@ def resolve_reference(text: str, *, environ: Mapping[str, str], directory: Path)
         return _read_secret(name, directory)
     if scheme == "env":
         return _read_variable(name, environ)
-    if _SHELL.fullmatch(text) or (colon and difflib.get_close_matches(scheme.lower(), _SCHEMES, n=1, cutoff=0.6)):
+    if _SHELL.fullmatch(text) or (colon and nearest(scheme, _SCHEMES)):
         raise UnresolvedReference('looks like a reference and is none; write "env:NAME" or "file:PATH".')
     return text
 
@@ -44,8 +45,8 @@ def _read_variable(name: str, environ: Mapping[str, str]) -> str:
         return environ[name]
     if name in environ:
         raise UnresolvedReference(f"the environment variable {name} is empty. Set it: export {name}=...")
-    close = difflib.get_close_matches(name, sorted(environ), n=1, cutoff=0.8)
-    hint = f" Did you mean {close[0]}?" if close else ""
+    meant = nearest(name, environ)
+    hint = f" Did you mean {meant}?" if meant else ""
     raise UnresolvedReference(f"the environment variable {name} is not set.{hint} Set it: export {name}=...")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import inspect
 import os
@@ -11,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 from ..errors import HostConfigurationError
+from ..wording import did_you_mean
 
 
 class TargetError(HostConfigurationError):
@@ -87,8 +87,7 @@ def _unfit(spec: str, found: object) -> str:
 
 def _near(name: str, owner: object) -> str:
     names = [each for each in dir(owner) if not each.startswith("_")]
-    close = difflib.get_close_matches(name, names, n=1)
-    return f" Did you mean {close[0]!r}?" if close else ""
+    return did_you_mean(name, names)
 
 
 def _near_module(name: str, place: str) -> str:
@@ -96,5 +95,4 @@ def _near_module(name: str, place: str) -> str:
         names = [path.stem for path in Path(place).iterdir() if path.suffix == ".py"]
     except OSError:
         return ""
-    close = difflib.get_close_matches(name, names, n=1)
-    return f" Did you mean {close[0]!r}?" if close else ""
+    return did_you_mean(name, names)

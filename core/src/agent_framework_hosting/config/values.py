@@ -82,6 +82,7 @@ class HostSettings:
     snapshot_sessions: bool = True
     on_interrupted: Literal["apologise", "rerun"] = "apologise"
     active_window_minutes: float = 1440.0
+    lease_seconds: float = 6.0
 
 
 @dataclass(frozen=True, slots=True)

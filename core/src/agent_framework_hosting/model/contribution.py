@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from .command import ChannelCommand
+from .table import AnyTable
 
 if TYPE_CHECKING:
     from starlette.middleware import Middleware
@@ -20,7 +21,8 @@ class ChannelContribution:
     """Add routes, commands, middleware and lifecycle callbacks to the host.
 
     Route paths are relative to the channel's ``path``; ``/`` means the path itself. ``middleware`` wraps this
-    channel's routes only. Callbacks take no argument and may be sync or async.
+    channel's routes only. Callbacks take no argument and may be sync or async. ``tables`` declares what the channel
+    keeps in ``context.store``: what is declared is bounded, forgotten with its person and shown to the operator.
     """
 
     routes: Sequence[BaseRoute] = field(default=(), hash=False)
@@ -28,3 +30,4 @@ class ChannelContribution:
     middleware: Sequence[Middleware] = field(default=(), hash=False)
     on_startup: Sequence[LifecycleCallback] = field(default=(), hash=False)
     on_shutdown: Sequence[LifecycleCallback] = field(default=(), hash=False)
+    tables: Sequence[AnyTable] = field(default=(), hash=False)

@@ -22,19 +22,20 @@ class IsolationKeys:
         return self.user_key is None and self.chat_key is None
 
 
-_current: ContextVar[IsolationKeys | None] = ContextVar("agent_framework_hosting_isolation_keys", default=None)
+CURRENT_KEYS: ContextVar[IsolationKeys | None] = ContextVar("agent_framework_hosting_isolation_keys", default=None)
+"""The hints of the request being served."""
 
 
 def get_current_isolation_keys() -> IsolationKeys | None:
     """Return the hints of the request being served, or None outside of one."""
-    return _current.get()
+    return CURRENT_KEYS.get()
 
 
 def set_current_isolation_keys(keys: IsolationKeys | None) -> Token[IsolationKeys | None]:
     """Set the hints for the current context and return the token that undoes it."""
-    return _current.set(keys)
+    return CURRENT_KEYS.set(keys)
 
 
 def reset_current_isolation_keys(token: Token[IsolationKeys | None]) -> None:
     """Undo one ``set_current_isolation_keys``."""
-    _current.reset(token)
+    CURRENT_KEYS.reset(token)

@@ -1,9 +1,9 @@
-"""What became of one inbound message. Every outcome has ``status_code`` and ``to_public_dict()``."""
+"""What became of one inbound message, or of a wish to stop. Each has ``status_code`` and ``to_public_dict()``."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from .result import HostedRunResult, TargetResult, result_text
 from .verdict import Denied, LinkRequired
@@ -86,6 +86,20 @@ class Failed:
     def to_public_dict(self) -> dict[str, object]:
         """Return what a wire may show."""
         return {"outcome": "failed", "code": self.code, "message": self.message}
+
+
+class Stopped(int):
+    """How many turns of the conversation were called off, running and waiting; 0 when there was nothing to stop."""
+
+    __slots__ = ()
+    status_code: ClassVar[int] = 200
+
+    def to_public_dict(self) -> dict[str, object]:
+        """Return what a wire may show."""
+        return {"outcome": "stopped", "count": int(self)}
+
+    def __repr__(self) -> str:
+        return f"Stopped({int(self)})"
 
 
 Outcome: TypeAlias = Reply | Accepted | Duplicate | Denied | LinkRequired | Busy | Failed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from .identity import ChannelIdentity
 from .request import ChannelRequest
 
 if TYPE_CHECKING:
-    from agent_framework import AgentResponse, AgentSession, WorkflowRunResult
+    from agent_framework import AgentResponse, AgentSession, Message, WorkflowRunResult
 
 TargetResult: TypeAlias = "AgentResponse | WorkflowRunResult"
 ResultT_co = TypeVar("ResultT_co", covariant=True, default=TargetResult)
@@ -49,6 +50,34 @@ class ChannelResponseContext:
     destination_identity: ChannelIdentity | None
     originating: bool
     is_echo: bool = False
+
+
+def own_copy(result: HostedRunResult[TargetResult]) -> HostedRunResult[TargetResult]:
+    """Return a copy with its own response, messages, contents and additional properties.
+
+    What one destination's hooks change on it, no other destination sees. The session, raw representations and a
+    workflow's output values stay shared.
+    """
+    inner = copy.copy(result.result)
+    messages = getattr(inner, "messages", None)
+    if isinstance(messages, list):
+        inner.messages = [_own_message(message) for message in cast("list[Message]", messages)]  # type: ignore[attr-defined]
+    _own_properties(inner)
+    return result.replace(result=inner)
+
+
+def _own_message(message: Message) -> Message:
+    own = copy.copy(message)
+    own.contents = [copy.copy(content) for content in message.contents]
+    for part in (own, *own.contents):
+        _own_properties(part)
+    return own
+
+
+def _own_properties(part: object) -> None:
+    properties = getattr(part, "additional_properties", None)
+    if isinstance(properties, dict):
+        part.additional_properties = dict(cast("dict[str, object]", properties))  # type: ignore[attr-defined]
 
 
 def result_text(result: object) -> str:

@@ -121,7 +121,7 @@ AuthorizationOutcome: TypeAlias = Allowed | LinkRequired | Denied
 
 
 class AuthorizationError(HostingError):
-    """Raised by ``ChannelContext.run``, ``run_stream`` and ``wire_target`` when the gate refuses.
+    """Raised by ``ChannelContext.run``, ``run_stream``, ``deliver_response`` and ``wire_target`` when the gate refuses.
 
     ``outcome`` is the refusal itself; the text of the error is safe to show.
     """

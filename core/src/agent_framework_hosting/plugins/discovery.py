@@ -6,11 +6,12 @@ import inspect
 import traceback
 from collections.abc import Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from types import ModuleType
+from typing import cast
 
 from ..errors import PluginError
 from ..hookspecs import Channel
+from ..wording import nearest
 from .listing import InstalledPlugin, installed_channels, installed_policies
 
 __all__ = [
@@ -31,7 +32,7 @@ def load_channel_class(name: str) -> type[Channel]:
     plugin = _find(name, installed_channels(), "channel")
     loaded = _import(plugin)
     if inspect.isclass(loaded) and issubclass(loaded, Channel) and loaded is not Channel:
-        return loaded
+        return cast("type[Channel]", loaded)
     raise PluginError(
         f"Channel {name!r} of {plugin.origin} is not a Channel: {plugin.value} is {_described(loaded)}; point its "
         "entry point at a subclass of agent_framework_hosting.Channel"
@@ -68,8 +69,8 @@ def _find(name: str, installed: Sequence[InstalledPlugin], kind: str) -> Install
                 raise PluginError(plugin.fault)
             return plugin
     names = sorted({plugin.name for plugin in installed})
-    near = get_close_matches(name, names, n=1)
-    guess = f"did you mean {near[0]!r}" if near else "correct the name"
+    meant = nearest(name, names)
+    guess = f"did you mean {meant!r}" if meant else "correct the name"
     raise PluginError(
         f"No {kind} {name!r} is installed (installed: {', '.join(names) or 'none'}); {guess}, or install the "
         "distribution that provides it"

@@ -1,7 +1,8 @@
-"""Read the hooks of one plugin and refuse, at load, what would be ignored or fail in silence later."""
+"""Hold the hooks of one host's plugins in pluggy; refuse at load what it would ignore, or let fail in silence later."""
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import TypeAlias
 import pluggy
 
 from ..errors import PluginError
-from ..hookspecs import HOOK_NAMES, PROJECT_NAME, HookSpecs
+from ..hookspecs import HOOK_NAMES, PROJECT_NAME, HookSpecs, hookimpl
 from .listing import distribution_of
 
 HookCall: TypeAlias = Callable[..., object]
@@ -19,49 +20,113 @@ HookCall: TypeAlias = Callable[..., object]
 _ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     name: tuple(inspect.signature(getattr(HookSpecs, name)).parameters)[1:] for name in HOOK_NAMES
 }
-_marks = pluggy.PluginManager(PROJECT_NAME)
 
 
 @dataclass(frozen=True, slots=True)
 class Hook:
-    """One implementation of one hook: ``call`` takes the spec's arguments in order; lower ``rank`` runs earlier."""
+    """One implementation of one hook: ``call`` takes the spec's arguments in order."""
 
     label: str
     call: HookCall
-    rank: int = 0
 
 
-def read_hooks(plugin: object, label: str) -> Mapping[str, Hook]:
-    """Return a plugin's hooks by name.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Held:
+    plugin: object
+    hooks: Mapping[str, Hook]
 
-    Raises ``PluginError`` for a hook without its mark, an unknown hook, a generator or wrapper, a wrong signature, an
-    async ``contribute_routes``, and two implementations of one hook.
-    """
-    if isinstance(plugin, type):
-        raise refusal(plugin, label, f"is a class; give an instance: {plugin.__name__}(...)")
-    hooks: dict[str, Hook] = {}
-    for attribute in dir(plugin):
-        options = _marks.parse_hookimpl_opts(plugin, attribute)
-        if options is None:
-            continue
-        name = options.get("specname") or attribute
-        if name not in HOOK_NAMES:
-            if options.get("optionalhook"):
+
+class _Face:
+    """What pluggy sees of a plugin: its marked methods. pluggy compares with ``==``, and a face equals only itself."""
+
+    def show(self, attribute: str, function: HookCall, mark: pluggy.HookimplOpts) -> None:
+        """Show one method with its mark, which a bound or a static method does not carry itself."""
+
+        @functools.wraps(function)
+        def method(*given: object, **named: object) -> object:
+            return function(*given, **named)
+
+        self.__dict__[attribute] = hookimpl(method, **mark)
+
+
+class Hooks:
+    """The hooks of one host: pluggy names the plugins, checks them against the specs and reads their order."""
+
+    def __init__(self) -> None:
+        self._pluggy = pluggy.PluginManager(PROJECT_NAME)
+        self._pluggy.add_hookspecs(HookSpecs)
+        self._held: dict[str, _Held] = {}
+
+    def add(self, plugin: object, label: str, *, at_least_one: bool = False) -> None:
+        """Register a plugin under its label, which no other has; ``at_least_one`` demands that it implements a hook.
+
+        Raises ``PluginError`` for a plugin that is there already, an unknown hook, a hook without its mark, a generator
+        or wrapper, a wrong signature, an async ``contribute_routes``, and two implementations of one hook.
+        """
+        there = self.label_of(plugin)
+        if there is not None:
+            raise refusal(plugin, label, f"is there already as {there}; give each its own instance")
+        if isinstance(plugin, type):
+            raise refusal(plugin, label, f"is a class; give an instance: {plugin.__name__}(...)")
+        face = _Face()
+        hooks = self._read(plugin, label, face)
+        self._pluggy.register(face, label)
+        fault = self._unknown_hook(face)
+        if fault is None and at_least_one and not hooks:
+            fault = "implements no hook; mark at least one method with @hookimpl"
+        if fault is not None:
+            self._pluggy.unregister(name=label)
+            raise refusal(plugin, label, fault)
+        self._held[label] = _Held(plugin, hooks)
+
+    def label_of(self, plugin: object) -> str | None:
+        """Return the label of a registered plugin; it is told by identity, since it need not be comparable."""
+        return next((label for label, held in self._held.items() if held.plugin is plugin), None)
+
+    def of(self, label: str) -> Mapping[str, Hook]:
+        """Return the hooks of one plugin by name; empty for an unknown one."""
+        held = self._held.get(label)
+        return {} if held is None else held.hooks
+
+    def ordered(self, name: str) -> tuple[Hook, ...]:
+        """Return every implementation of a hook: what tries first, then the rest, then what tries last.
+
+        Within each in the order of registration, where pluggy would call the latest first.
+        """
+        place = {label: at for at, label in enumerate(self._held)}
+        caller: pluggy.HookCaller = getattr(self._pluggy.hook, name)
+        found = sorted(caller.get_hookimpls(), key=lambda each: (each.trylast - each.tryfirst, place[each.plugin_name]))
+        return tuple(self._held[each.plugin_name].hooks[name] for each in found)
+
+    def _read(self, plugin: object, label: str, face: _Face) -> Mapping[str, Hook]:
+        """Show a plugin's marked methods to pluggy; return its hooks, refused for what pluggy would allow."""
+        hooks: dict[str, Hook] = {}
+        for attribute in dir(plugin):
+            mark = self._pluggy.parse_hookimpl_opts(plugin, attribute)
+            if mark is None:
                 continue
-            raise refusal(
-                plugin, label, f"implements {name!r}, which is no hook; the hooks are {', '.join(HOOK_NAMES)}"
-            )
-        if name in hooks:
-            raise refusal(plugin, label, f"implements {name} twice; keep one method with @hookimpl for it")
-        if options.get("wrapper") or options.get("hookwrapper"):
-            raise refusal(plugin, label, f"declares {name} as a wrapper; write it as a plain function with @hookimpl")
-        function: HookCall = getattr(plugin, attribute)
-        rank = bool(options.get("trylast")) - bool(options.get("tryfirst"))
-        hooks[name] = Hook(label, _checked(plugin, label, name, function), rank)
-    for name in HOOK_NAMES:
-        if name not in hooks:
-            _refuse_unmarked(plugin, label, name)
-    return hooks
+            name = mark.get("specname") or attribute
+            if name in hooks:
+                raise refusal(plugin, label, f"implements {name} twice; keep one method with @hookimpl for it")
+            if mark.get("wrapper") or mark.get("hookwrapper"):
+                fault = f"declares {name} as a wrapper; write it as a plain function with @hookimpl"
+                raise refusal(plugin, label, fault)
+            function: HookCall = getattr(plugin, attribute)
+            if name in HOOK_NAMES:
+                hooks[name] = Hook(label, _checked(plugin, label, name, function))
+            face.show(attribute, function, mark)
+        for name in HOOK_NAMES:
+            if name not in hooks:
+                _refuse_unmarked(plugin, label, name)
+        return hooks
+
+    def _unknown_hook(self, face: _Face) -> str | None:
+        try:
+            self._pluggy.check_pending()
+        except pluggy.PluginValidationError:
+            unknown = next(each.name for each in self._pluggy.get_hookcallers(face) or () if not each.has_spec())
+            return f"implements {unknown!r}, which is no hook; the hooks are {', '.join(HOOK_NAMES)}"
+        return None
 
 
 def refusal(plugin: object, label: str, fault: str) -> PluginError:
@@ -120,6 +185,7 @@ def _signature_fault(name: str, function: HookCall) -> str | None:
     if inspect.Parameter.VAR_POSITIONAL in kinds and inspect.Parameter.VAR_KEYWORD not in kinds:
         return f"defines {name} with *args, which names no argument"
     variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    # pluggy looks at positional arguments without a default, these are all
     unknown = [each.name for each in parameters if each.kind not in variable and each.name not in offered]
     if unknown:
         return f"defines {name} with {', '.join(map(repr, unknown))}, which the hook does not offer"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, cast
@@ -13,7 +13,13 @@ if TYPE_CHECKING:
 
 CHANNEL_GROUP = "agent_framework_hosting.channels"
 POLICY_GROUP = "agent_framework_hosting.plugins"
+API_GROUP = "agent_framework_hosting.api"
 HOST_DISTRIBUTION = "host-core"
+
+API_LEVEL = 2
+"""The level of the plugin API this host offers: one more whenever what was written for it has to change."""
+OLDEST_API_LEVEL = 1
+"""The oldest level whose plugins still work; a plugin that states none was written for the first."""
 
 _KINDS = {CHANNEL_GROUP: "Channel", POLICY_GROUP: "Policy"}
 
@@ -23,7 +29,8 @@ class InstalledPlugin:
     """Describe one entry point of a plugin; nothing of it was imported.
 
     ``value`` is the entry point's object reference (``module:attribute``). ``fault`` is None, or one sentence that
-    says why the plugin cannot be loaded and what to type.
+    says why the plugin cannot be loaded and what to type. ``api_level`` is the level of the plugin API it works with,
+    the highest this host offers when it states several.
     """
 
     name: str
@@ -32,6 +39,7 @@ class InstalledPlugin:
     version: str
     value: str
     fault: str | None = None
+    api_level: int = OLDEST_API_LEVEL
 
     @property
     def kind(self) -> str:
@@ -99,16 +107,31 @@ def _entries(group: str) -> Iterator[InstalledPlugin]:
             continue
         seen.add(_normalized(name))
         try:
-            entries = [
-                each for each in cast("tuple[EntryPoint, ...]", distribution.entry_points) if each.group == group
-            ]
+            entries = cast("tuple[EntryPoint, ...]", distribution.entry_points)
         except Exception:  # any damage of a foreign file is the same fault
             fault = f"The entry points of {name} {version} cannot be read; type: pip install --force-reinstall {name}"
             yield InstalledPlugin(name, group, name, version, "", fault)
             continue
+        level, unfit = _level_of([each.name for each in entries if each.group == API_GROUP], name)
         for entry in entries:
-            plugin = InstalledPlugin(entry.name, group, name, version, entry.value)
-            yield dataclasses.replace(plugin, fault=_misfit(plugin, distribution, host))
+            if entry.group == group:
+                plugin = InstalledPlugin(entry.name, group, name, version, entry.value, api_level=level)
+                said = unfit and f"{plugin.kind} {plugin.name!r} of {plugin.origin} {unfit}"
+                yield dataclasses.replace(plugin, fault=_misfit(plugin, distribution, host) or said)
+
+
+def _level_of(stated: Sequence[str], distribution: str) -> tuple[int, str | None]:
+    """Return the API level a distribution is used at, and why that cannot be."""
+    try:
+        levels = sorted(map(int, stated)) or [OLDEST_API_LEVEL]
+    except ValueError:
+        return OLDEST_API_LEVEL, f"states the API level {', '.join(stated)}, which is no number; tell its author"
+    fitting = [level for level in levels if OLDEST_API_LEVEL <= level <= API_LEVEL]
+    if fitting:
+        return fitting[-1], None
+    behind = HOST_DISTRIBUTION if levels[-1] > API_LEVEL else distribution
+    offered = f"this {HOST_DISTRIBUTION} offers {OLDEST_API_LEVEL} to {API_LEVEL}"
+    return levels[-1], f"is written for API level {levels[-1]}, and {offered}; type: pip install --upgrade {behind}"
 
 
 def _misfit(plugin: InstalledPlugin, distribution: Distribution, host_version: str | None) -> str | None:

@@ -6,7 +6,6 @@ import inspect
 import logging
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import ModuleType
 from typing import TypeVar, cast
 
@@ -15,11 +14,10 @@ from ..hookspecs import Channel
 from ..model.contribution import ChannelContribution
 from ..model.identity import ChannelIdentity
 from ..model.request import ChannelRequest
-from ..model.result import ChannelResponseContext, HostedRunResult, TargetResult
+from ..model.result import ChannelResponseContext, HostedRunResult, TargetResult, own_copy
 from ..model.verdict import AllowlistDecision, AuthorizationContext
 from ..ports import ChannelContext, Target
-from .copying import own_copy
-from .hooks import Hook, read_hooks, refusal
+from .hooks import Hook, Hooks, refusal
 
 AnswerT = TypeVar("AnswerT")
 
@@ -27,13 +25,6 @@ logger = logging.getLogger(__name__)
 
 _CHANNEL_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _TARGET_WORDS = frozenset({"originating", "active", "all_linked", "none"})
-
-
-@dataclass(frozen=True, slots=True)
-class _Registered:
-    plugin: object
-    label: str
-    hooks: Mapping[str, Hook]
 
 
 class _Chain:
@@ -46,15 +37,10 @@ class _Chain:
     def __getitem__(self, channel: str) -> tuple[Hook, ...]:
         return self._by_channel.get(channel, self._policies)
 
-    def rebuild(
-        self, name: str, channels: Mapping[str, _Registered], policies: Mapping[str, _Registered], *, own_first: bool
-    ) -> None:
-        shared = [each.hooks[name] for each in policies.values() if name in each.hooks]
-        self._policies = tuple(sorted(shared, key=lambda hook: hook.rank))
+    def rebuild(self, policies: tuple[Hook, ...], own: Mapping[str, Hook], *, own_first: bool) -> None:
+        self._policies = policies
         self._by_channel = {
-            channel: (each.hooks[name], *self._policies) if own_first else (*self._policies, each.hooks[name])
-            for channel, each in channels.items()
-            if name in each.hooks
+            channel: (hook, *policies) if own_first else (*policies, hook) for channel, hook in own.items()
         }
 
 
@@ -62,12 +48,14 @@ class PluginManager:
     """Hold the channels and policies of one host and call their hooks.
 
     Hooks may be sync or async. A channel's hooks see its own traffic only, a policy's see every channel's. Policies
-    run in registration order, those marked ``tryfirst`` before and ``trylast`` after the others.
+    run in registration order, those marked ``tryfirst`` before and ``trylast`` after the others. Each call is a DEBUG
+    line that names the hook and the plugin, and nothing of what they see.
     """
 
     def __init__(self) -> None:
-        self._channels: dict[str, _Registered] = {}
-        self._policies: dict[str, _Registered] = {}
+        self._hooks = Hooks()
+        self._channels: dict[str, Channel] = {}
+        self._policies: dict[str, object] = {}
         self._authorize, self._run_hook, self._response_hook = _Chain(), _Chain(), _Chain()
 
     # Registration
@@ -77,7 +65,7 @@ class PluginManager:
 
         Raises ``PluginError`` for a missing, malformed or taken name and for hooks that could not work.
         """
-        label = f"Channel {getattr(channel, 'name', '')!r}"
+        label = _channel_label(getattr(channel, "name", ""))
         if not isinstance(channel, Channel):  # type: ignore[reportUnnecessaryIsInstance] - callers need not be typed
             raise refusal(channel, label, "is not a Channel; give an instance of a subclass of Channel")
         name = channel.name
@@ -93,8 +81,8 @@ class PluginManager:
             raise refusal(
                 channel, label, "is there already; give one of the two another name (in host.toml: use = ...)"
             )
-        self._refuse_twice(channel, label)
-        self._channels[name] = _Registered(channel, label, read_hooks(channel, label))
+        self._hooks.add(channel, label)
+        self._channels[name] = channel
         self._rebuild()
 
     def add_policy(self, plugin: object, name: str | None = None) -> None:
@@ -103,25 +91,12 @@ class PluginManager:
         Raises ``PluginError`` for a taken ``name``, for hooks that could not work, and for no hook at all.
         """
         unique = name or self._free_name(plugin)
-        label = f"Policy {unique!r}"
+        label = _policy_label(unique)
         if unique in self._policies:
             raise refusal(plugin, label, "is there already; give one of the two another name")
-        self._refuse_twice(plugin, label)
-        hooks = read_hooks(plugin, label)
-        if not hooks:
-            raise refusal(plugin, label, "implements no hook; mark at least one method with @hookimpl")
-        self._policies[unique] = _Registered(plugin, label, hooks)
+        self._hooks.add(plugin, label, at_least_one=True)
+        self._policies[unique] = plugin
         self._rebuild()
-
-    def _refuse_twice(self, plugin: object, label: str) -> None:
-        there = self._find(plugin)
-        if there is not None:
-            raise refusal(plugin, label, f"is there already as {there.label}; give each its own instance")
-
-    def _find(self, plugin: object) -> _Registered | None:
-        """Find by identity: plugins need be neither hashable nor comparable."""
-        everyone = (*self._channels.values(), *self._policies.values())
-        return next((each for each in everyone if each.plugin is plugin), None)
 
     def _free_name(self, plugin: object) -> str:
         kind = type(plugin)
@@ -130,32 +105,38 @@ class PluginManager:
         return f"{base}#{count + 1}" if count else base
 
     def _rebuild(self) -> None:
-        for chain, name, own_first in (
+        policies = {_policy_label(name) for name in self._policies}
+        for chain, hook, own_first in (
             (self._authorize, "authorize", True),
             (self._run_hook, "run_hook", True),
             (self._response_hook, "response_hook", False),
         ):
-            chain.rebuild(name, self._channels, self._policies, own_first=own_first)
+            shared = tuple(each for each in self._hooks.ordered(hook) if each.label in policies)
+            own = {name: each for name in self._channels if (each := self._own(name, hook)) is not None}
+            chain.rebuild(shared, own, own_first=own_first)
+
+    def _own(self, channel_name: str, hook: str) -> Hook | None:
+        return self._hooks.of(_channel_label(channel_name)).get(hook)
 
     # What is there
 
     @property
     def channels(self) -> tuple[Channel, ...]:
         """The channels in registration order."""
-        return tuple(cast("Channel", each.plugin) for each in self._channels.values())
+        return tuple(self._channels.values())
 
     @property
     def policies(self) -> tuple[tuple[str, object], ...]:
         """The policies as (name, policy) in registration order."""
-        return tuple((name, each.plugin) for name, each in self._policies.items())
+        return tuple(self._policies.items())
 
     def channel(self, name: str) -> Channel:
         """Return a channel by name. Raises ``PluginError`` for an unknown one."""
-        registered = self._channels.get(name)
-        if registered is None:
+        channel = self._channels.get(name)
+        if channel is None:
             known = ", ".join(sorted(self._channels)) or "none"
             raise PluginError(f"This host has no channel {name!r}; its channels are: {known}")
-        return cast("Channel", registered.plugin)
+        return channel
 
     def knows(self, channel_name: str) -> bool:
         """Say whether the host has a channel of this name."""
@@ -163,14 +144,16 @@ class PluginManager:
 
     def can_push(self, channel_name: str) -> bool:
         """Say whether the host has this channel and it implements ``push``."""
-        registered = self._channels.get(channel_name)
-        return registered is not None and "push" in registered.hooks
+        return self._own(channel_name, "push") is not None
 
     @property
     def judges_speakers(self) -> bool:
         """Whether any plugin implements ``authorize``."""
-        plugins = (*self._channels.values(), *self._policies.values())
-        return any("authorize" in each.hooks for each in plugins)
+        return bool(self._hooks.ordered("authorize"))
+
+    def shapes_requests(self, channel_name: str) -> bool:
+        """Say whether any ``run_hook`` applies to messages of this channel."""
+        return bool(self._run_hook[channel_name])
 
     def shapes_responses(self, channel_name: str) -> bool:
         """Say whether any ``response_hook`` applies to answers that go to this channel."""
@@ -183,12 +166,11 @@ class PluginManager:
 
         Raises ``PluginError`` for an answer of another type; an error of the plugin's passes with a note.
         """
-        registered = self._find(plugin)
-        hook = None if registered is None else registered.hooks.get("contribute_routes")
+        hook = self._hooks.of(self._hooks.label_of(plugin) or "").get("contribute_routes")
         if hook is None:
             return None
         try:
-            contribution = hook.call(context)
+            contribution = _called(hook, "contribute_routes", context)
         except Exception as error:
             _blame(error, hook, "contribute_routes")
             raise
@@ -204,7 +186,7 @@ class PluginManager:
         decision = AllowlistDecision.ABSTAIN
         for hook in self._authorize[identity.channel]:
             try:
-                vote = hook.call(identity, context)
+                vote = _called(hook, "authorize", identity, context)
                 if vote is not None and not isinstance(vote, AllowlistDecision):
                     vote = await _settled(vote, hook, "authorize", AllowlistDecision)
             except Exception:
@@ -226,10 +208,11 @@ class PluginManager:
         Raises ``PluginError`` for an answer of another type or one that changes channel, identity or event id; an
         error of the plugin's passes with a note.
         """
-        current = request
-        for hook in self._run_hook[request.channel]:
+        current, hooks = request, self._run_hook[request.channel]
+        wire = request.known_attributes.get("protocol_request") if hooks else None
+        for hook in hooks:
             try:
-                changed = hook.call(current, target, request.attributes.get("protocol_request"))
+                changed = _called(hook, "run_hook", current, target, wire)
                 if changed is not None and not isinstance(changed, ChannelRequest):
                     changed = await _settled(changed, hook, "run_hook", ChannelRequest)
             except Exception as error:
@@ -256,7 +239,7 @@ class PluginManager:
         current = own_copy(result)
         for hook in hooks:
             try:
-                changed = hook.call(current, context)
+                changed = _called(hook, "response_hook", current, context)
                 if changed is not None and not isinstance(changed, HostedRunResult):
                     changed = cast("object", await _settled(changed, hook, "response_hook", HostedRunResult))
             except Exception as error:
@@ -271,17 +254,21 @@ class PluginManager:
 
         Raises what the channel raises, and ``PermanentPushError`` when this host has no such channel or it cannot push.
         """
-        registered = self._channels.get(identity.channel)
-        hook = None if registered is None else registered.hooks.get("push")
+        hook = self._own(identity.channel, "push")
         if hook is None:
-            raise PermanentPushError(
-                f"Channel {identity.channel!r} "
-                + ("is not enabled in this host; enable it" if registered is None else "does not implement push")
-                + ", then replay the delivery"
+            fault = (
+                "does not implement push" if self.knows(identity.channel) else "is not enabled in this host; enable it"
             )
-        receipt = hook.call(identity, payload)
+            raise PermanentPushError(f"Channel {identity.channel!r} {fault}, then replay the delivery")
+        receipt = _called(hook, "push", identity, payload)
         receipt = await receipt if inspect.isawaitable(receipt) else receipt
         return None if receipt is None else str(receipt)  # it was sent: an id of another type must not undo that
+
+
+def _called(hook: Hook, name: str, *given: object) -> object:
+    if logger.isEnabledFor(logging.DEBUG):  # several hooks a turn, and the names cost as much as the call
+        logger.debug("Calling %s of %s", name, hook.label, extra={"hook": name, "plugin": hook.label})
+    return hook.call(*given)
 
 
 async def _settled(answer: object, hook: Hook, name: str, kind: type[AnswerT]) -> AnswerT | None:
@@ -300,3 +287,11 @@ def _wrong_answer(answer: object, hook: Hook, name: str, kind: type) -> PluginEr
 
 def _blame(error: Exception, hook: Hook, name: str) -> None:
     error.add_note(f"Raised by {name} of {hook.label}.")
+
+
+def _channel_label(name: object) -> str:
+    return f"Channel {name!r}"
+
+
+def _policy_label(name: str) -> str:
+    return f"Policy {name!r}"

@@ -31,16 +31,17 @@ class PagerOptions(BaseModel):
     timeout_seconds: float = Field(default=10.0, gt=0)
 
 
-class PagerChannel(Channel):
+class PagerChannel(Channel[PagerOptions]):
     """The platform wants its 200 within a second and sends again without it; answers go out through its API."""
 
     name = "pager"
     path = "/pager"
     Options = PagerOptions
 
-    def __init__(self, *, secret: SecretStr, api_url: str, timeout_seconds: float = 10.0) -> None:
-        self._secret = secret.get_secret_value().encode()
-        self._client = PagerClient(api_url, timeout_seconds)
+    def __init__(self, options: PagerOptions | None = None, /, **settings: object) -> None:
+        super().__init__(options, **settings)
+        self._secret = self.options.secret.get_secret_value().encode()
+        self._client = PagerClient(self.options.api_url, self.options.timeout_seconds)
 
     @hookimpl
     def contribute_routes(self, context: ChannelContext) -> ChannelContribution:

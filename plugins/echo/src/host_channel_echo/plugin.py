@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from pydantic import SecretStr
 from starlette.routing import Route
 
 from agent_framework_hosting import (
@@ -27,30 +26,30 @@ from .rendering import render_push
 from .webhook import Webhook
 
 
-class EchoChannel(Channel):
-    """Speak JSON over one route; answer in the same request, or push to the callback the caller named."""
+class EchoChannel(Channel[EchoOptions]):
+    """Speak JSON over one route; answer in the same request, or push to the callback the caller named.
+
+    Keyword arguments are the fields of ``EchoOptions`` and a channel's common settings, and what no file can express:
+    ``commands`` are the developer's own.
+    """
 
     name = "echo"
     path = "/echo"
     Options: ClassVar = EchoOptions
 
     def __init__(
-        self,
-        *,
-        token: SecretStr | str | None = None,
-        callback_hosts: Sequence[str] = ("127.0.0.1", "localhost", "::1"),
-        timeout_seconds: float = 10.0,
-        commands: Sequence[ChannelCommand] = (),
+        self, options: EchoOptions | None = None, /, *, commands: Sequence[ChannelCommand] = (), **settings: object
     ) -> None:
-        self._token = token.get_secret_value() if isinstance(token, SecretStr) else token
-        self._client = CallbackClient(callback_hosts, timeout_seconds)
+        """Check the options; nothing is opened."""
+        super().__init__(options, **settings)
         self._commands = tuple(commands)
+        self._client = CallbackClient(self.options.callback_hosts, self.options.timeout_seconds)
 
     @hookimpl
     def contribute_routes(self, context: ChannelContext) -> ChannelContribution:
         """Add the one route, and close the client with the host."""
         return ChannelContribution(
-            routes=[Route("/", Webhook(self.name, context, self._token).receive, methods=["POST"])],
+            routes=[Route("/", Webhook(self.name, context, self.options.token).receive, methods=["POST"])],
             commands=self._commands,
             on_shutdown=[self._client.close],
         )

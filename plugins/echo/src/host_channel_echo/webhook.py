@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from agent_framework import AgentResponseUpdate, ResponseStream
+from pydantic import SecretStr
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -24,10 +25,10 @@ AnswerStream: TypeAlias = "ResponseStream[AgentResponseUpdate, HostedRunResult]"
 class Webhook:
     """Answer ``POST`` with one JSON message in and one out, or newline-delimited JSON when it asks for a stream."""
 
-    def __init__(self, channel: str, context: ChannelContext, token: str | None) -> None:
+    def __init__(self, channel: str, context: ChannelContext, token: SecretStr | None) -> None:
         self._channel = channel
         self._context = context
-        self._token = token
+        self._token = None if token is None else token.get_secret_value()
 
     async def receive(self, http: Request) -> Response:
         """Serve one message."""

@@ -3,8 +3,7 @@ from __future__ import annotations
 import pytest
 from agent_framework import AgentResponse, AgentSession, Message, WorkflowBuilder, WorkflowContext, executor
 
-from agent_framework_hosting.model.result import HostedRunResult, result_text
-from agent_framework_hosting.plugins.copying import own_copy
+from agent_framework_hosting.model.result import HostedRunResult, own_copy, result_text
 
 
 def test_a_copy_is_equal_and_shares_the_session() -> None:
