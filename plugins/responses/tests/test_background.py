@@ -9,7 +9,8 @@ import openai
 import pytest
 from openai import AsyncOpenAI
 
-from agent_framework_hosting import AgentFrameworkHost
+from agent_framework_hosting import AgentFrameworkHost, MemoryStore
+from agent_framework_hosting.testing import HandClock
 from host_channel_responses import ResponsesChannel
 
 pytestmark = pytest.mark.anyio
@@ -149,3 +150,50 @@ async def test_a_stop_leaves_nothing_in_progress_and_a_restart_remembers(
         second = await client.responses.create(model="m", input="two", previous_response_id=first.id)
         assert second.output_text == "You said: one | two"
         await client.close()
+
+
+async def test_a_host_that_starts_leaves_the_responses_of_a_living_one_alone(scripted, chat_agent, serving) -> None:
+    clock, go = HandClock(), asyncio.Event()
+    store = MemoryStore(clock=clock)
+
+    def host(agent) -> AgentFrameworkHost:
+        return AgentFrameworkHost(agent, channels=[ResponsesChannel()], config={"lease_seconds": 600.0}, store=store)
+
+    def client(url: str) -> AsyncOpenAI:
+        return AsyncOpenAI(base_url=url, api_key="x", max_retries=0, _strict_response_validation=True)
+
+    agent = scripted(["Hel", go, "lo"])
+    async with asyncio.timeout(20), serving(host(agent).app) as first_url, client(first_url) as first:
+        running = await first.responses.create(model="m", input="x", background=True)
+        await agent.entered.wait()
+        async with serving(host(chat_agent()).app) as second_url, client(second_url) as second:
+            assert (await second.responses.retrieve(running.id)).status in ("queued", "in_progress")
+            assert (await first.responses.retrieve(running.id)).status == "in_progress"
+            go.set()
+            assert (await until(first, running.id, "completed")).output_text == "Hello"
+            assert (await second.responses.retrieve(running.id)).output_text == "Hello"
+
+
+@pytest.mark.parametrize("starts", ["before", "afterwards"])
+async def test_what_a_dead_host_left_has_failed_for_those_who_ask_another(
+    scripted, chat_agent, serving, starts: str
+) -> None:
+    clock, agent = HandClock(), scripted(["Hel", asyncio.Event()])
+    store = MemoryStore(clock=clock)
+
+    def host(agent) -> AgentFrameworkHost:
+        return AgentFrameworkHost(agent, channels=[ResponsesChannel()], config={"lease_seconds": 600.0}, store=store)
+
+    def client(url: str) -> AsyncOpenAI:
+        return AsyncOpenAI(base_url=url, api_key="x", max_retries=0, _strict_response_validation=True)
+
+    async with asyncio.timeout(20), serving(host(agent).app) as first_url, client(first_url) as first:
+        running = await first.responses.create(model="m", input="x", background=True)
+        await agent.entered.wait()
+        if starts == "afterwards":
+            clock.advance(601.0)  # the first one is silent for longer than its lease
+        async with serving(host(chat_agent()).app) as second_url, client(second_url) as second:
+            if starts == "before":
+                assert (await second.responses.retrieve(running.id)).status in ("queued", "in_progress")
+                clock.advance(601.0)
+            assert (await second.responses.retrieve(running.id)).status == "failed"

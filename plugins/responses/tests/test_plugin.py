@@ -16,11 +16,11 @@ from agent_framework_hosting import (
     hookimpl,
 )
 from host_channel_responses import ResponsesChannel, ResponsesOptions
-from host_channel_responses.config import ResponsesKeywords
 
 
-def test_the_options_are_the_keyword_arguments() -> None:
-    assert set(ResponsesOptions.model_fields) == set(ResponsesKeywords.__annotations__)
+def test_the_options_are_keyword_arguments_or_one_instance() -> None:
+    assert ResponsesChannel(model="m", keep_days=2).options == ResponsesOptions(model="m", keep_days=2)
+    assert ResponsesChannel(ResponsesOptions(keep_days=2), path="/api").options.keep_days == 2
 
 
 @pytest.mark.parametrize(

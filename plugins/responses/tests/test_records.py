@@ -3,15 +3,16 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from agent_framework_hosting.state.memory import MemoryStore
+from agent_framework_hosting import MemoryStore
+from agent_framework_hosting.testing import HandClock
 from host_channel_responses.ids import OUTPUT, item_ids, new_response_id, response_of_item
-from host_channel_responses.records import Record, Records
+from host_channel_responses.records import Record, StoredResponses
 
 pytestmark = pytest.mark.anyio
 
 
-def records(store: MemoryStore | None = None, *, limit: int = 100, days: int = 30) -> Records:
-    return Records(store or MemoryStore(), per_principal=limit, keep_days=days)
+def records(store: MemoryStore | None = None, *, limit: int = 100, days: int = 30) -> StoredResponses:
+    return StoredResponses(store or MemoryStore(), per_principal=limit, keep_days=days)
 
 
 def record(response_id: str, *, item: str = "msg_mine") -> Record:
@@ -46,6 +47,20 @@ async def test_what_is_too_old_goes_whatever_the_number() -> None:
     ancient = "resp_" + "0" * 12 + "f" * 32
     assert await kept.save("ann", ancient, record(ancient)) == [ancient]
     assert await kept.get("ann", ancient) is None
+
+
+async def test_what_nobody_came_back_for_is_gone_after_its_days() -> None:
+    clock, made = HandClock(), new_response_id()
+    kept = records(MemoryStore(clock=clock), days=1)
+    await kept.save("ann", made, record(made))
+    await kept.claim_approval("ann", "mcpr_1")
+    clock.advance(86_000.0)
+    assert await kept.get("ann", made) == record(made)
+    assert await kept.find_item("ann", "msg_mine") == {"id": "msg_mine"}
+    clock.advance(500.0)
+    assert await kept.get("ann", made) is None
+    assert await kept.find_item("ann", "msg_mine") is None
+    assert await kept.claim_approval("ann", "mcpr_1")
 
 
 async def test_an_approval_is_claimed_once_until_it_is_given_back() -> None:

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent_framework_hosting import ChannelIdentity, ResponseTarget
-from agent_framework_hosting.state.memory import MemoryStore
-from agent_framework_hosting.state.namespace import StoreNamespace
 from agent_framework_hosting.testing import EchoAgent
-from host_channel_teams import TeamsChannel
-from host_channel_teams.feedback import FeedbackBook, from_reaction
-from host_channel_teams.forgetting import TABLES
 from host_channel_teams.parsing import BadActivity, parse
-from host_channel_teams.pending import PendingBook
-from host_channel_teams.references import ReferenceBook
-from host_channel_teams.testing import Room
+from host_channel_teams.testing import People, Room
 from host_channel_teams.testing.microsoft import TENANT
 
 
@@ -28,6 +25,10 @@ def joined(microsoft, ada, chat) -> dict[str, object]:
 
 def installed(microsoft, ada, chat, action: str = "add") -> dict[str, object]:
     return microsoft.write.activity("installationUpdate", ada, chat, action=action)
+
+
+def bytes_of(state: Path) -> bytes:
+    return b"".join(each.read_bytes() for each in state.rglob("*") if each.is_file())
 
 
 @pytest.mark.requirement("teams.lifecycle")
@@ -76,21 +77,47 @@ async def test_an_uninstalled_bot_is_silent_until_it_is_installed_again(run, ada
     assert [(post.room, post.text) for post in microsoft.connector.messages] == [(chat.id, "one"), (chat.id, "three")]
 
 
+@pytest.mark.requirement("teams.forget")
 @pytest.mark.anyio
-async def test_a_forgotten_person_is_in_no_table(run, ada, bob, chat, microsoft) -> None:
-    microsoft.connector.rooms.add("a:bob")
-    store = StoreNamespace(MemoryStore(), "teams")
-    book, pending, feedback = ReferenceBook(store), PendingBook(store, 3600), FeedbackBook(store, None)
-    for who, room in ((ada, chat), (bob, Room("a:bob", "personal", TENANT))):
-        activity = parse(microsoft.write.activity("messageReaction", who, room, reactionsAdded=[{"type": "like"}]))
-        await book.remember(activity.reference)
-        await pending.offer("question", {"text": "?"}, activity.reference)
-        await feedback.take(from_reaction(activity))
-        await book.retire(activity.reference, "gone")
-    await TeamsChannel(**microsoft.options).forget([ChannelIdentity("teams", f"{TENANT}/{ada.aad_id}")], store)
-    kept = [f"{key} {text}" for table in TABLES for key, text in await store.scan(table)]
-    assert not [row for row in kept if ada.aad_id in row or ada.account in row or chat.id in row]
-    assert len([row for row in kept if bob.aad_id in row or "a:bob" in row]) == len(kept) == 5
+@pytest.mark.parametrize("alive", [True, False], ids=["live", "stopped and without the channel"])
+async def test_who_is_forgotten_is_in_no_byte_and_others_stay(
+    run, ada, bob, chat, group, microsoft, tmp_path, alive: bool
+) -> None:
+    eve, state = People("eve", TENANT), tmp_path / "state"
+    eves, bobs = Room("a:eve", "personal", TENANT), Room("a:bob", "personal", TENANT)
+    microsoft.connector.rooms |= {eves.id, bobs.id}
+    people = [(ada, chat), (eve, eves), (bob, bobs)]
+    async with run(welcome="Welcome!", state_dir=state) as bot, asyncio.timeout(40):
+        for who, room in people:
+            await bot.send(installed(microsoft, who, room))
+            await bot.send(microsoft.write.message("hello", who, room))
+            await bot.send(microsoft.write.message("/whoami", who, room))
+            liked = microsoft.write.activity("messageReaction", who, room, reactionsAdded=[{"type": "like"}])
+            await bot.send({**liked, "replyToId": "m1"})
+        await bot.send(microsoft.write.message("hello all", bob, group))
+        await bot.send(microsoft.write.message("hello all", ada, group))
+        await microsoft.connector.wait_for_messages(11)
+        await bot.send(installed(microsoft, ada, chat, "remove"))
+    names = [name.encode() for who in (ada, eve) for name in (who.aad_id, who.account)] + [b"a:ada", b"a:eve"]
+    assert all(name in bytes_of(state) for name in names)
+    async with AsyncExitStack() as life, asyncio.timeout(40):
+        if alive:
+            await life.enter_async_context(run(welcome="Welcome!", state_dir=state))
+        for who in (ada, eve):
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "agent_host", "identities", "forget", f"teams:{TENANT}/{who.aad_id}"),
+                *("--yes", "--json", "--state-dir", str(state)),
+                stdout=asyncio.subprocess.PIPE,
+            )
+            out, _ = await process.communicate()
+            assert (process.returncode, json.loads(out)["left"]) == (0, [])
+    assert not [name for name in names if name in bytes_of(state)]
+    async with run(welcome="", state_dir=state) as bot, asyncio.timeout(40):
+        before = len(microsoft.connector.messages)
+        person = ResponseTarget.identity(ChannelIdentity("teams", f"{TENANT}/{bob.aad_id}"))
+        await bot.host.deliver("still there", person)
+        posts = await microsoft.connector.wait_for_messages(before + 1)
+    assert (posts[-1].room, posts[-1].text) == (bobs.id, "still there")
 
 
 @pytest.mark.anyio

@@ -1,9 +1,9 @@
-"""What an operator can set; the fields are the constructor's keyword arguments."""
+"""What an operator can set."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Annotated, Literal, TypeAlias, TypedDict, cast
+from collections.abc import Mapping
+from typing import Annotated, Literal, TypeAlias, cast
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
@@ -74,30 +74,3 @@ class ResponsesOptions(BaseModel):
             if not key.get_secret_value().strip():
                 raise ValueError(f"The api key {name} is empty; generate one, for example with: openssl rand -hex 24")
         return value
-
-
-class ResponsesKeywords(TypedDict, total=False):
-    """The fields of ``ResponsesOptions`` as keyword arguments."""
-
-    api_keys: Mapping[str, SecretStr | str] | Sequence[SecretStr | str] | None
-    allow_anonymous: bool
-    model: str | None
-    known_models_only: bool
-    allow_instructions: bool
-    allow_system_messages: bool
-    allow_options: Collection[AgentOption]
-    refuse_options: bool
-    max_output_tokens: int | None
-    show_tool_calls: bool
-    show_reasoning: bool
-    shared_session: bool
-    max_body_bytes: int
-    max_input_items: int
-    max_tools: int
-    max_schema_bytes: int
-    max_stored_responses: int
-    keep_days: int
-    max_log_bytes: int
-    max_held_log_bytes: int
-    keep_alive_seconds: float
-    stalled_reader_seconds: float

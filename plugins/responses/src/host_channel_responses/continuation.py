@@ -12,7 +12,7 @@ from agent_framework_hosting import ChannelSession
 from .encoding import Json
 from .errors import WireError, invalid, previous_not_found
 from .parsing import TurnRequest
-from .records import SHARED_SESSION, Record, Records
+from .records import SHARED_SESSION, UNDER_WAY, Record, StoredResponses
 
 
 class Continuation(msgspec.Struct, frozen=True):
@@ -33,7 +33,13 @@ class Continuation(msgspec.Struct, frozen=True):
 
 
 async def continuation_of(
-    turn: TurnRequest, records: Records, *, principal: str, response_id: str, shared_session: bool, free_answers: bool
+    turn: TurnRequest,
+    records: StoredResponses,
+    *,
+    principal: str,
+    response_id: str,
+    shared_session: bool,
+    free_answers: bool,
 ) -> Continuation:
     """Look up what a request continues; raises ``WireError`` when its input does not fit there.
 
@@ -58,16 +64,16 @@ async def continuation_of(
     return Continuation(items, session, "auto", parent.session, approvals)
 
 
-async def _parent(response_id: str, records: Records, principal: str) -> Record:
+async def _parent(response_id: str, records: StoredResponses, principal: str) -> Record:
     parent = await records.get(principal, response_id)
     if parent is None:
         raise previous_not_found()
-    if parent.status in ("queued", "in_progress"):
+    if parent.status in UNDER_WAY:
         raise invalid("The previous response is still in progress.", "previous_response_id")
     return parent
 
 
-async def _resolved(turn: TurnRequest, records: Records, principal: str) -> tuple[Json, ...]:
+async def _resolved(turn: TurnRequest, records: StoredResponses, principal: str) -> tuple[Json, ...]:
     """Put stored items in the place of references; what the history already holds is not added again."""
     if all(item["type"] != "item_reference" for item in turn.items):
         return turn.items
@@ -85,7 +91,7 @@ async def _resolved(turn: TurnRequest, records: Records, principal: str) -> tupl
     return tuple(resolved)
 
 
-async def _held_ids(response_id: str | None, records: Records, principal: str) -> set[object]:
+async def _held_ids(response_id: str | None, records: StoredResponses, principal: str) -> set[object]:
     """Return the ids of the items that the session of a response holds."""
     parent = None if response_id is None else await records.get(principal, response_id)
     if response_id is None or parent is None:

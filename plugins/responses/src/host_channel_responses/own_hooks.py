@@ -15,11 +15,11 @@ from agent_framework_hosting import (
     ChannelResponseHook,
     ChannelRunHook,
     HostedRunResult,
+    Target,
     apply_response_hook,
     apply_run_hook,
     hookimpl,
 )
-from agent_framework_hosting.ports import Target
 
 RunHook: TypeAlias = Callable[[ChannelRequest, Target, object], Awaitable[ChannelRequest]]
 ResponseHook: TypeAlias = Callable[[HostedRunResult, ChannelResponseContext], Awaitable[HostedRunResult]]

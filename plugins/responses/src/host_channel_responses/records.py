@@ -5,21 +5,22 @@ from __future__ import annotations
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import cast
 
 import msgspec
 
-from agent_framework_hosting.errors import RecordExists
-from agent_framework_hosting.ports import Delete, Insert, Put, Store, Write
+from agent_framework_hosting import BY_KEY, Expiry, RecordCodec, RecordExists, Records, Store, Table, Write
 
-from .encoding import Json, repaired
+from .encoding import Json
 from .ids import response_of_item
 
 SHARED_SESSION = ""
 MAX_ANCESTORS = 1_000
+UNDER_WAY = ("queued", "in_progress")
 _ID = re.compile(r"[A-Za-z0-9_.:-]{1,256}\Z")
-_DAY_MS = 24 * 60 * 60 * 1000
+_DAY_SECONDS = 24 * 60 * 60
 
 
 class Record(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -38,7 +39,6 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     calls: list[str] = []
     approvals: dict[str, Json] = {}
     background: bool = False
-    version: int = 1
 
     def object(self) -> Json:
         """Return the response object."""
@@ -49,68 +49,107 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
         return cast("list[Json]", self.object()["output"])
 
 
-_encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(Record)
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What says all it has to by being there."""
 
 
-class Records:
-    """Read and write stored responses of one channel."""
+@dataclass(frozen=True, slots=True)
+class Running:
+    """That a host is at work on a response of the background; ``host`` is that start of it."""
+
+    host: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemOf:
+    """Which response an item belongs to whose id does not say so."""
+
+    response_id: str
+
+
+_marks = RecordCodec("mark", 1, Mark, {0: lambda _: {}})
+RESPONSES = Table(
+    "responses",
+    RecordCodec("response", 1, Record, {0: lambda fields: fields}),
+    person=BY_KEY,
+    holds="stored responses with their input",
+)
+IDS = Table("response_ids", _marks, person=BY_KEY, holds="which responses a caller has")
+ITEMS = Table(
+    "response_items",
+    RecordCodec("item", 1, ItemOf, {0: lambda fields: {"response_id": fields["text"]}}),
+    person=BY_KEY,
+    holds="which response an item belongs to whose id does not tell",
+)
+ANSWERED = Table("answered_approvals", _marks, person=BY_KEY, holds="questions that were answered")
+RUNNING = Table(
+    "running",
+    RecordCodec("running", 1, Running, {0: lambda _: {}}),
+    person=BY_KEY,
+    holds="background responses under way, and at which host",
+)
+
+
+class StoredResponses:
+    """Read and write the stored responses of one channel."""
 
     def __init__(self, store: Store, *, per_principal: int, keep_days: int) -> None:
         """Keep at most ``per_principal`` responses each, none older than ``keep_days``, in the channel's own tables."""
+        aged = Expiry(seconds=float(keep_days * _DAY_SECONDS))
         self._store = store
-        self._responses = "responses"
-        self._ids = "response_ids"
-        self._items = "response_items"
-        self._answered = "answered_approvals"
-        self._running = "running"
+        self._responses = Records(store, replace(RESPONSES, expiry=aged))
+        self._items = Records(store, replace(ITEMS, expiry=aged))
+        self._answered = Records(store, replace(ANSWERED, expiry=aged))
+        self._ids = Records(store, IDS)
+        self._running = Records(store, RUNNING)
         self._per_principal = per_principal
-        self._keep_ms = keep_days * _DAY_MS
+        self._keep_ms = keep_days * _DAY_SECONDS * 1000
         self._known: dict[str, OrderedDict[str, None]] = {}
+        self.tables = (self._responses.table, self._items.table, self._answered.table, IDS, RUNNING)
 
     async def get(self, principal: str, response_id: str) -> Record | None:
         """Return a response of this principal, or None."""
-        if not _ID.match(response_id):
-            return None
-        text = await self._store.get(self._responses, _key(principal, response_id))
-        return None if text is None else _decoder.decode(text)
+        return await self._responses.get(_key(principal, response_id)) if _ID.match(response_id) else None
 
     async def save(self, principal: str, response_id: str, record: Record) -> list[str]:
         """Store a finished response; the oldest beyond the limits go. Return those among them that had a session."""
-        text = _text_of(record)
         key = _key(principal, response_id)
-        writes: list[Write] = [Put(self._responses, key, text)]
-        if self._store.durable:  # a new process learns from the ids alone what is there
-            writes.append(Put(self._ids, key, ""))
+        writes: list[Write] = [self._responses.put(key, record)]
+        if self._store.durable:
+            writes.append(self._ids.put(key, Mark()))
         if record.background:
-            writes.append(Delete(self._running, key))
-        writes += [Put(self._items, _key(principal, item_id), response_id) for item_id in _foreign_ids(record)]
+            writes.append(self._running.delete(key))
+        belongs = ItemOf(response_id)
+        writes += [self._items.put(_key(principal, item_id), belongs) for item_id in _foreign_ids(record)]
         await self._store.commit(writes)
         return await self._evict(principal, response_id)
 
-    async def start(self, principal: str, response_id: str, record: Record) -> None:
-        """Store a background response before it runs."""
+    async def start(self, principal: str, response_id: str, record: Record, host: str) -> None:
+        """Store a background response before ``host`` runs it."""
         key = _key(principal, response_id)
-        text = _text_of(record)
-        writes = [Put(self._responses, key, text), Put(self._ids, key, ""), Put(self._running, key, "")]
-        await self._store.commit(writes)
+        writes = [self._responses.put(key, record), self._ids.put(key, Mark())]
+        await self._store.commit([*writes, self._running.put(key, Running(host))])
 
-    async def fail_left_behind(self, failed: Callable[[Json], Json]) -> int:
-        """End the background responses that a stopped process left unfinished; return how many there were."""
-        ended = 0
-        while rows := await self._store.scan(self._running):
-            for key, _ in rows:
-                principal, _, response_id = key.partition("\x1f")
-                record = await self.get(principal, response_id)
-                if record is None:
-                    await self._store.commit([Delete(self._running, key)])
-                    continue
-                response = failed(record.object())
-                raw = msgspec.Raw(_encoder.encode(response))
-                done = msgspec.structs.replace(record, response=raw, status="failed")
-                await self.save(principal, response_id, done)
-                ended += 1
-        return ended
+    async def host_of(self, principal: str, response_id: str) -> str | None:
+        """Return the host that is at work on a background response, or None when none is."""
+        running = await self._running.get(_key(principal, response_id))
+        return None if running is None else running.host
+
+    async def left_behind(self, living: Collection[str]) -> list[tuple[str, str]]:
+        """Return principal and id of the background responses whose hosts are not among the living."""
+        keys = [key async for key, running in self._running.all() if running.host not in living]
+        return [(principal, response_id) for principal, _, response_id in (key.partition("\x1f") for key in keys)]
+
+    async def fail(self, principal: str, response_id: str, failed: Callable[[Json], Json]) -> bool:
+        """End an unfinished background response; False when there is none."""
+        record = await self.get(principal, response_id)
+        if record is None:
+            await self._store.commit([self._running.delete(_key(principal, response_id))])
+            return False
+        raw = msgspec.Raw(msgspec.json.encode(failed(record.object())))
+        await self.save(principal, response_id, msgspec.structs.replace(record, response=raw, status="failed"))
+        return True
 
     async def delete(self, principal: str, response_id: str) -> Record | None:
         """Remove a response and everything that points at it; return what it was."""
@@ -118,19 +157,16 @@ class Records:
         if record is None:
             return None
         key = _key(principal, response_id)
-        writes: list[Write] = [Delete(self._responses, key), Delete(self._ids, key), Delete(self._running, key)]
-        writes += [Delete(self._items, _key(principal, item)) for item in _foreign_ids(record)]
-        writes += [Delete(self._answered, _key(principal, approval)) for approval in record.approvals]
+        writes: list[Write] = [each.delete(key) for each in (self._responses, self._ids, self._running)]
+        writes += [self._items.delete(_key(principal, item)) for item in _foreign_ids(record)]
+        writes += [self._answered.delete(_key(principal, approval)) for approval in record.approvals]
         await self._store.commit(writes)
         if principal in self._known:
             self._known[principal].pop(response_id, None)
         return record
 
-    async def forget(self, principal: str) -> None:
-        """Remove everything of a principal."""
-        for table in (self._responses, self._ids, self._items, self._answered, self._running):
-            while rows := await self._store.scan(table, prefix=_key(principal, "")):
-                await self._store.commit([Delete(table, key) for key, _ in rows])
+    def forget(self, principal: str) -> None:
+        """Let go of what is remembered of a principal besides the store."""
         self._known.pop(principal, None)
 
     async def history(self, principal: str, response_id: str) -> list[Json] | None:
@@ -153,7 +189,8 @@ class Records:
             return None
         response_id = response_of_item(item_id)
         if response_id is None:
-            response_id = await self._store.get(self._items, _key(principal, item_id))
+            item = await self._items.get(_key(principal, item_id))
+            response_id = None if item is None else item.response_id
         record = None if response_id is None else await self.get(principal, response_id)
         if record is None:
             return None
@@ -162,49 +199,38 @@ class Records:
     async def claim_approval(self, principal: str, approval_id: str) -> bool:
         """Mark an approval as answered; False when it already was."""
         try:
-            await self._store.commit([Insert(self._answered, _key(principal, approval_id), "")])
+            await self._store.commit([self._answered.insert(_key(principal, approval_id), Mark())])
         except RecordExists:
             return False
         return True
 
     async def release_approvals(self, principal: str, approval_ids: Iterable[str]) -> None:
         """Take claims back: nothing was run."""
-        writes = [Delete(self._answered, _key(principal, approval)) for approval in approval_ids]
+        writes = [self._answered.delete(_key(principal, approval)) for approval in approval_ids]
         if writes:
             await self._store.commit(writes)
 
     async def _evict(self, principal: str, response_id: str) -> list[str]:
         known = self._known.get(principal)
         if known is None:
-            known = self._known[principal] = await self._load(principal)
+            prefix = _key(principal, "")
+            keys = [key async for key, _ in self._ids.all(prefix=prefix)]
+            known = self._known[principal] = OrderedDict.fromkeys(key.removeprefix(prefix) for key in keys)
         known[response_id] = None
         oldest = f"resp_{max(0, int(time.time() * 1000) - self._keep_ms):012x}"
         gone: list[str] = []
         while known and (len(known) > self._per_principal or next(iter(known)) < oldest):
             evicted, _ = known.popitem(last=False)
             record = await self.delete(principal, evicted)
-            if record is not None and record.session == evicted:
+            if record is None:  # it has expired
+                await self._store.commit([self._ids.delete(_key(principal, evicted))])
+            if record is None or record.session == evicted:
                 gone.append(evicted)
         return gone
-
-    async def _load(self, principal: str) -> OrderedDict[str, None]:
-        prefix, after, ids = _key(principal, ""), "", OrderedDict[str, None]()
-        while page := await self._store.scan(self._ids, prefix=prefix, after=after):
-            ids.update((key[len(prefix) :], None) for key, _ in page)
-            after = page[-1][0]
-        return ids
 
 
 def _key(principal: str, name: str) -> str:
     return f"{principal}\x1f{name}"
-
-
-def _text_of(record: Record) -> str:
-    try:
-        return _encoder.encode(record).decode()
-    except UnicodeEncodeError:
-        repaired_input = cast("list[Json]", repaired(record.input))
-        return _encoder.encode(msgspec.structs.replace(record, input=repaired_input)).decode()
 
 
 def _foreign_ids(record: Record) -> Sequence[str]:

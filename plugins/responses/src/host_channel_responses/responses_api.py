@@ -87,7 +87,7 @@ class ResponsesApi:
         if run is not None:
             await call.answer(200, encode(run.response))
             return
-        record = await self._turns.records.get(call.principal, response_id)
+        record = await self._runs.stored(call.principal, response_id)
         if record is None:
             raise _unknown()
         await call.answer(200, bytes(record.response))
@@ -128,7 +128,7 @@ class ResponsesApi:
         if run is not None and run.begun.turn.background:
             run.cancel()
             await run.done()
-        record = await self._turns.records.get(call.principal, response_id)
+        record = await self._runs.stored(call.principal, response_id)
         if record is None and run is None:
             raise _unknown()
         if record is None or not record.background:

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from agent_framework_hosting import Accepted, Reply
-from agent_framework_hosting.errors import TurnFailed
+from agent_framework_hosting import Accepted, Reply, TurnFailed
 
 from . import events
 from .encoding import Json
 from .errors import WireError
 from .events import Event
 from .log import EventLog
+from .records import UNDER_WAY, Record
 from .response_object import CANCELLED, FAILED, INTERRUPTED, Ending, ended, failed
 from .turns import Begun, Turns, ending_of_result
 
@@ -77,7 +77,8 @@ class Runs:
             self._held_bytes -= log.size
 
     def forget_all(self, principal: str) -> None:
-        """Drop every log of a principal."""
+        """Drop every log of a principal, and what else is remembered of their responses."""
+        self._turns.records.forget(principal)
         for owner, response_id in [key for key in self._held if key[0] == principal]:
             self.forget(owner, response_id)
 
@@ -91,15 +92,33 @@ class Runs:
         await self._turns.gate(begun.principal)
         body = msgspec.json.encode(begun.opening)
         record = self._turns.record(begun, Ending("queued"), body)
-        await self._turns.records.start(begun.principal, begun.id, record)
+        await self._turns.records.start(begun.principal, begun.id, record, self._turns.context.host_id)
         return self._start(begun, None)
 
     async def fail_left_behind(self) -> None:
-        """End, visibly, what a process that was killed left unfinished."""
+        """End, visibly, what hosts left unfinished that live no more."""
+        left = await self._turns.records.left_behind(await self._turns.context.hosts())
+        failed = [await self._fail(principal, response_id) for principal, response_id in left]
+        if any(failed):
+            logger.warning("Background responses were cut off by a stop and have failed: %d", sum(failed))
+
+    async def stored(self, principal: str, response_id: str) -> Record | None:
+        """Return a stored response, or None; one whose host died while others lived on has failed by now."""
+        record = await self._turns.records.get(principal, response_id)
+        if record is None or record.status not in UNDER_WAY or self.live(principal, response_id) is not None:
+            return record
+        host = await self._turns.records.host_of(principal, response_id)
+        if host is not None:  # else it has ended since
+            if host in await self._turns.context.hosts():
+                return record
+            await self._fail(principal, response_id)
+        return await self._turns.records.get(principal, response_id)
+
+    async def _fail(self, principal: str, response_id: str) -> bool:
         now = int(time.time())
-        left = await self._turns.records.fail_left_behind(lambda response: ended(response, SHUT_DOWN, (), now))
-        if left:
-            logger.warning("Background responses were cut off by a stop and have failed: %d", left)
+        return await self._turns.records.fail(
+            principal, response_id, lambda response: ended(response, SHUT_DOWN, (), now)
+        )
 
     async def shut_down(self) -> None:
         """End what still runs, visibly."""

@@ -34,7 +34,7 @@ from .messages import messages_of
 from .outcomes import from_outcome
 from .parsing import TurnRequest
 from .projection import Projection
-from .records import Record, Records
+from .records import Record, StoredResponses
 from .response_object import FAILED, Ending, ended, ending_of, opening
 from .shown import Shown
 
@@ -57,7 +57,9 @@ class Begun(msgspec.Struct, frozen=True):
 class Turns:
     """Begin responses, run them whole, and keep how they ended."""
 
-    def __init__(self, context: ChannelContext, options: ResponsesOptions, records: Records, *, channel: str) -> None:
+    def __init__(
+        self, context: ChannelContext, options: ResponsesOptions, records: StoredResponses, *, channel: str
+    ) -> None:
         """Serve one channel; ``channel`` names it."""
         self.context = context
         self.options = options

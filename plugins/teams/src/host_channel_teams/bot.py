@@ -11,13 +11,14 @@ from agent_framework import Content, Message
 from starlette.routing import Route
 
 from agent_framework_hosting import (
-    AuthorizationError,
     ChannelContext,
     ChannelContribution,
     ChannelIdentity,
     ChannelRequest,
     HostedRunResult,
     LiveReply,
+    SendRecord,
+    Stopped,
 )
 
 from .answers import OutFile, Question, answer_of
@@ -28,26 +29,28 @@ from .client import Connector
 from .commands import OwnCommands
 from .config import TeamsOptions
 from .connections import Connections
-from .feedback import FeedbackBook, FeedbackHandler
+from .feedback import FEEDBACK, FeedbackBook, FeedbackHandler
 from .files import FileNotTaken, Files, attachments_in
 from .hosts import TrustedHosts
 from .invokes import Invokes
 from .lifecycle import Lifecycle
 from .live import StreamedReply, TypingReply
-from .marks import SendMarks
+from .marks import SENDING, SendMarks
 from .messages import GroupAddressing, Messages
-from .once import Once
+from .once import COMMANDS, EXCHANGES, WELCOMED, Once
 from .pace import Clock
 from .pending import PendingBook
 from .people import People
-from .references import Reference, ReferenceBook, from_attributes
+from .references import DEAD, PEOPLE, REFERENCES, TENANTS, Reference, ReferenceBook, from_attributes
 from .rendering import Look
-from .sending import Sender
+from .sending import PROGRESS, Sender
 from .signin import SignIn
 from .streaming import Stream
 from .webhook import Webhook
 
 logger = logging.getLogger(__name__)
+
+TABLES = (REFERENCES, PEOPLE, TENANTS, DEAD, COMMANDS, EXCHANGES, WELCOMED, FEEDBACK, SENDING, PROGRESS)
 
 
 class Bot:
@@ -82,16 +85,20 @@ class Bot:
         look = Look(ai_label=options.ai_label, feedback=options.feedback)
         self._marks = SendMarks(store)
         self._sender = Sender(self._connector, self._book, look, offers=self, store=store, marks=self._marks)
-        self._once = [Once(store, table) for table in ("commands", "exchanges")]
         token_service = options.token_service_url or options.endpoints.token_service_url
         self._sign_in = SignIn(
-            wire, tokens, self._once[1], url=token_service, connection=options.oauth_connection, app_id=options.app_id
+            wire,
+            tokens,
+            Once(store, EXCHANGES),
+            url=token_service,
+            connection=options.oauth_connection,
+            app_id=options.app_id,
         )
         messages = Messages(
             context,
             self._sender,
             self._approvals,
-            self._once[0],
+            Once(store, COMMANDS),
             self._background,
             channel=channel,
             addressing=addressing,
@@ -108,19 +115,19 @@ class Bot:
             background=self._background,
             channel=channel,
         )
-        welcomed = Once(store, "welcomed")
+        welcomed = Once(store, WELCOMED)
         lifecycle = Lifecycle(self._book, self._sender, welcomed, feedback, self._background, welcome=options.welcome)
         check = TokenCheck(connections.keys, options.endpoints.issuer, options.app_id, hosts, options.allowed_tenants)
         self._webhook = Webhook(check, self._book, messages, invokes, lifecycle)
 
     def contribution(self) -> ChannelContribution:
-        """Return the route, the commands, and what happens at start-up and shutdown."""
+        """Return the route, the commands, the tables, and what happens at shutdown."""
         commands = OwnCommands(self._context, self._sender, self._sign_in if self._options.oauth_connection else None)
         return ChannelContribution(
             routes=[Route("/", self._webhook.receive, methods=["POST"])],
             commands=commands.all(),
-            on_startup=[self._start],
             on_shutdown=[self._background.close, self._connections.close],
+            tables=(*TABLES, *self._pending.tables),
         )
 
     async def push(self, identity: ChannelIdentity, payload: HostedRunResult) -> str | None:
@@ -138,9 +145,7 @@ class Bot:
             return TypingReply(self._sender, self._connector, to, reply_to, self._clock)
 
         async def cancel() -> None:
-            try:
-                await self._context.stop(request)
-            except AuthorizationError:
+            if not isinstance(await self._context.stop(request), Stopped):
                 logger.info("Somebody who may not speak any more pressed Stop")
 
         stream = Stream(
@@ -155,7 +160,7 @@ class Bot:
         )
         return StreamedReply(self._sender, stream, to, reply_to)
 
-    async def reconcile(self, record: Mapping[str, object]) -> Literal["not_sent"] | None:
+    async def reconcile(self, record: SendRecord) -> Literal["not_sent"] | None:
         """Say whether a delivery that was cut off had not begun to leave."""
         return await self._marks.settle(record)
 
@@ -189,8 +194,3 @@ class Bot:
     async def file(self, file: OutFile, to: Reference) -> Mapping[str, object]:
         """Keep a file and return the card that offers it."""
         return await self._files.offer(file, to)
-
-    async def _start(self) -> None:
-        await self._pending.sweep()
-        for once in self._once:
-            await once.sweep()

@@ -11,8 +11,7 @@ from urllib.parse import quote
 
 import httpx2
 
-from agent_framework_hosting import PermanentPushError, RetryLater
-from agent_framework_hosting.errors import UncertainSend
+from agent_framework_hosting import PermanentPushError, RetryLater, UncertainSend
 
 from .hosts import TrustedHosts, UntrustedUrl
 from .tokens import TokenSource, TokenUnavailable

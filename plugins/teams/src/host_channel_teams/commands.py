@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from agent_framework_hosting import ChannelCommand, ChannelCommandContext, ChannelContext, ChannelIdentity
+from agent_framework_hosting import ChannelCommand, ChannelCommandContext, ChannelContext, ChannelIdentity, Stopped
 
 from .cards import commands_card
 from .references import Reference, from_attributes
@@ -43,7 +43,7 @@ class OwnCommands:
         await command.reply("Done. We start afresh.")
 
     async def _stop(self, command: ChannelCommandContext) -> None:
-        if not await self._context.stop(command.request):  # what was stopped says so itself
+        if await self._context.stop(command.request) == Stopped(0):  # what was stopped says so itself
             await command.reply("There is nothing to stop.")
 
     async def _whoami(self, command: ChannelCommandContext) -> None:

@@ -1,10 +1,10 @@
-"""What an operator can set; the fields are the constructor's keyword arguments."""
+"""What an operator can set."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal, Self, TypedDict, cast
+from typing import Annotated, Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
@@ -127,32 +127,3 @@ class TeamsOptions(BaseModel):
             name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
             return f"{'http' if is_loopback(name) else 'https'}://{host}"
         return self.service_url or self.endpoints.service_url
-
-
-class TeamsKeywords(TypedDict, total=False):
-    """The fields of ``TeamsOptions`` as keyword arguments."""
-
-    app_id: str
-    tenant_id: str
-    client_secret: SecretStr | str | None
-    certificate: SecretStr | str | None
-    federated_token_file: Path | str | None
-    multi_tenant: bool
-    tenants: Sequence[str]
-    cloud: CloudName
-    openid_metadata_url: str | None
-    token_url: str | None
-    token_service_url: str | None
-    service_url: str | None
-    allowed_service_hosts: Sequence[str]
-    allowed_file_hosts: Sequence[str]
-    max_file_bytes: int
-    welcome: str
-    status_text: str
-    streaming: bool
-    stream_interval_seconds: float
-    ai_label: bool
-    feedback: Literal["default", "custom", "none"]
-    oauth_connection: str | None
-    timeout_seconds: float
-    approval_hours: float

@@ -9,14 +9,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from typing import TypeAlias
 
-from agent_framework_hosting.ports import Put, Store
+from agent_framework_hosting import Expiry, RecordCodec, Records, Store, Table
 
 from .parsing import Activity, mapping
-from .pending import speaker_of
+from .references import MOST_KEPT
 
 logger = logging.getLogger(__name__)
-
-FEEDBACK = "feedback"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +28,20 @@ class Feedback:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class DatedFeedback(Feedback):
+    """One opinion, and when it was given, in seconds since the epoch."""
+
+    at: float
+
+
+FEEDBACK = Table(
+    "feedback",
+    RecordCodec("feedback", 1, DatedFeedback, {0: lambda fields: fields}),
+    person="person",
+    expiry=Expiry(most=MOST_KEPT),
+    holds="what people think of answers",
+)
 FeedbackHandler: TypeAlias = Callable[[Feedback], Awaitable[None]]
 
 
@@ -38,12 +50,13 @@ class FeedbackBook:
 
     def __init__(self, store: Store, handler: FeedbackHandler | None) -> None:
         self._store = store
+        self._opinions = Records(store, FEEDBACK)
         self._handler = handler
 
     async def take(self, found: Feedback) -> None:
         """Keep one and tell the application."""
         key = f"{found.conversation_id}|{found.message_id}|{found.person}"
-        await self._store.commit([Put(FEEDBACK, key, json.dumps({**asdict(found), "at": time.time()}))])
+        await self._store.commit([self._opinions.put(key, DatedFeedback(**asdict(found), at=time.time()))])
         logger.info("Feedback", extra={"reaction": found.reaction, "has_text": bool(found.text)})
         if self._handler is not None:
             await self._handler(found)
@@ -64,7 +77,7 @@ def from_reaction(activity: Activity) -> Feedback:
 def _feedback(activity: Activity, reaction: str, text: str) -> Feedback:
     reply_to = activity.raw.get("replyToId")
     return Feedback(
-        person=speaker_of(activity.reference),
+        person=activity.reference.speaker,
         conversation_id=activity.reference.room,
         message_id=reply_to if isinstance(reply_to, str) else None,
         reaction=reaction[:64],

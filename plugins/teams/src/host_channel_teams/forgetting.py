@@ -1,62 +1,18 @@
-"""Forgetting people: every record of the channel that names one of them goes."""
+"""Forgetting people: what the first edition kept under the name of their chat goes, which its tables do not tell."""
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import AsyncIterator, Iterable, Sequence
-from typing import cast
+from collections.abc import Sequence
 
-from agent_framework_hosting import ChannelIdentity
-from agent_framework_hosting.ports import Delete, Store
+from agent_framework_hosting import ChannelIdentity, Delete, Store
 
-from .references import REFERENCES, from_attributes
-
-TABLES = (
-    *(REFERENCES, "people", "dead", "pending", "progress", "sending", "feedback"),
-    *("commands", "exchanges", "welcomed"),
-)
+from .marks import SENDING
+from .once import WELCOMED
+from .references import DEAD, from_attributes
 
 
-async def forget_people(identities: Sequence[ChannelIdentity], store: Store) -> None:
-    """Delete what names these people, their accounts or their personal chats. Raises ``StoreError``."""
-    people = {name for identity in identities for name in _names_of(identity)}
-    if not people:
-        return
-    chats = {room async for room in _chats_of(people, store)}
-    named = _naming(people | chats)
-    for table in TABLES:
-        async for key, text in _rows(table, store):
-            if named.search(key) or named.search(text):
-                await store.commit([Delete(table, key)])
-
-
-def _names_of(identity: ChannelIdentity) -> Iterable[str]:
-    yield identity.native_id.rpartition("/")[2].removeprefix("account:")
-    known = from_attributes(identity.attributes)
-    if known is not None:
-        yield known.user_id
-        if known.kind == "personal":
-            yield known.conversation_id
-
-
-async def _chats_of(people: Iterable[str], store: Store) -> AsyncIterator[str]:
-    named = _naming(people)
-    async for room, text in _rows(REFERENCES, store):
-        found = from_attributes(cast("dict[str, object]", json.loads(text)))
-        if found is not None and found.kind == "personal" and named.search(text):
-            yield room
-            yield found.user_id
-
-
-def _naming(names: Iterable[str]) -> re.Pattern[str]:
-    """Return what finds any of these names as a whole, whatever stands around it."""
-    return re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, sorted(names)))})(?![\w-])")
-
-
-async def _rows(table: str, store: Store) -> AsyncIterator[tuple[str, str]]:
-    after = ""
-    while found := await store.scan(table, after=after, limit=500):
-        after = found[-1][0]
-        for row in found:
-            yield row
+async def forget_chats(identities: Sequence[ChannelIdentity], store: Store) -> None:
+    """Delete what is kept about the personal chats of people. Raises ``StoreError``."""
+    known = [from_attributes(identity.attributes) for identity in identities]
+    chats = {each.room for each in known if each is not None and each.kind == "personal"}
+    await store.commit([Delete(table.name, chat) for table in (DEAD, WELCOMED, SENDING) for chat in chats])

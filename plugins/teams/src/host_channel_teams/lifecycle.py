@@ -55,7 +55,7 @@ class Lifecycle:
             await self._feedback.take(from_reaction(activity))
 
     async def _greet(self, activity: Activity) -> None:
-        if self._welcome and await self._welcomed.first(activity.reference.room):
+        if self._welcome and await self._welcomed.first(activity.reference.room, activity.reference.owner):
             self._background.start(self._sender.say(self._welcome, activity.reference))
 
     async def _left(self, activity: Activity) -> None:

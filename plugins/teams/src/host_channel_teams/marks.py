@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal, cast
 
-from agent_framework_hosting.ports import Put, Store
+from agent_framework_hosting import Expiry, RecordCodec, Records, SendRecord, Store, Table
 
-from .parsing import mapping
-from .references import Reference, from_attributes
+from .references import MOST_KEPT, Reference, from_attributes
 
-SENDING = "sending"
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """When it was, in seconds since the epoch; ``person`` is whose conversation it is, when it is a personal one."""
+
+    at: float
+    person: str | None = None
+
+
+SENDING = Table(
+    "sending",
+    RecordCodec("left", 1, Left, {0: lambda fields: {"at": float(cast("str", fields["text"]))}}),
+    person="person",
+    expiry=Expiry(most=MOST_KEPT),
+    holds="when a message last left for each conversation",
+)
 
 
 class SendMarks:
@@ -19,27 +34,18 @@ class SendMarks:
 
     def __init__(self, store: Store, now: Callable[[], float] = time.time) -> None:
         self._store = store
+        self._marks = Records(store, SENDING)
         self._now = now
 
     async def begin(self, to: Reference) -> None:
         """Note that a message to a conversation is about to leave. Raises ``StoreError``."""
         if self._store.durable:
-            await self._store.commit([Put(SENDING, to.conversation_id, repr(self._now()))])
+            await self._store.commit([self._marks.put(to.conversation_id, Left(self._now(), to.owner))])
 
-    async def settle(self, record: Mapping[str, object]) -> Literal["not_sent"] | None:
+    async def settle(self, record: SendRecord) -> Literal["not_sent"] | None:
         """Say ``not_sent`` of a delivery whose last attempt was cut off before any message left; else None."""
-        destination = mapping(mapping(record.get("payload")).get("destination"))
-        to = from_attributes(mapping(destination.get("attributes")))
-        began = _last_attempt(record)
-        if to is None or began is None or not self._store.durable:
+        to = from_attributes(record.identity.attributes)
+        if to is None or not self._store.durable:
             return None  # without marks nothing is known
-        left_at = await self._store.get(SENDING, to.conversation_id)
-        return "not_sent" if left_at is None or float(left_at) < began else None
-
-
-def _last_attempt(record: Mapping[str, object]) -> float | None:
-    """Return when the last attempt began, as well as the record tells."""
-    tries = record.get("tries")
-    last = mapping(cast("Sequence[object]", tries)[-1]).get("at") if isinstance(tries, list) and tries else None
-    began = record.get("created") if last is None else last
-    return float(began) if isinstance(began, (int, float)) else None
+        left = await self._marks.get(to.conversation_id)
+        return "not_sent" if left is None or left.at < record.last_started_at.timestamp() else None

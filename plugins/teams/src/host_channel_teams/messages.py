@@ -124,7 +124,9 @@ class Messages:
         return 200
 
     async def _command(self, activity: Activity, name: str) -> int:
-        if activity.event_id is not None and not await self._commands.first(activity.event_id):
+        if activity.event_id is not None and not await self._commands.first(
+            activity.event_id, activity.reference.speaker
+        ):
             return 200
         self._background.start(self._answer_command(activity, name))
         return 200

@@ -2,39 +2,44 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from dataclasses import dataclass
 
-from agent_framework_hosting.errors import RecordExists
-from agent_framework_hosting.ports import Delete, Insert, Store
+from agent_framework_hosting import Expiry, RecordCodec, RecordExists, Records, Store, Table
 
-KEEP_SECONDS = 3 * 86_400.0
+from .references import MOST_KEPT
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """That something did; ``person`` is who did it, or whose conversation it was in."""
+
+    person: str | None = None
+
+
+_happened = RecordCodec("happened", 1, Happened, {0: lambda _: {}})
+THREE_DAYS = Expiry(seconds=3 * 86_400.0)
+COMMANDS = Table("commands", _happened, person="person", expiry=THREE_DAYS, holds="commands that were taken")
+EXCHANGES = Table("exchanges", _happened, person="person", expiry=THREE_DAYS, holds="tokens that were exchanged")
+WELCOMED = Table(
+    "welcomed", _happened, person="person", expiry=Expiry(most=MOST_KEPT), holds="conversations that were welcomed"
+)
 
 
 class Once:
     """Say for each key whether this is its first time."""
 
-    def __init__(self, store: Store, table: str, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, store: Store, table: Table[Happened]) -> None:
         self._store = store
-        self._table = table
-        self._now = now
+        self._records = Records(store, table)
 
-    async def first(self, key: str) -> bool:
+    async def first(self, key: str, person: str | None) -> bool:
         """Return True the first time only. Raises ``StoreError``."""
         try:
-            await self._store.commit([Insert(self._table, key, str(self._now()))])
+            await self._store.commit([self._records.insert(key, Happened(person))])
         except RecordExists:
             return False
         return True
 
     async def forget(self, key: str) -> None:
         """Let a key happen again."""
-        await self._store.commit([Delete(self._table, key)])
-
-    async def sweep(self) -> None:
-        """Forget what is too old to come again."""
-        after = ""
-        while rows := await self._store.scan(self._table, after=after, limit=500):
-            after = rows[-1][0]
-            old = [key for key, at in rows if float(at) < self._now() - KEEP_SECONDS]
-            await self._store.commit([Delete(self._table, key) for key in old])
+        await self._store.commit([self._records.delete(key)])

@@ -132,8 +132,7 @@ def to_request(activity: Activity, channel: str, given: object = None) -> Channe
 
 def identity_of(reference: Reference, channel: str) -> ChannelIdentity:
     """Return who speaks: a person of a directory, else an account only this bot knows."""
-    name = reference.aad_id or f"account:{reference.user_id}"
-    return ChannelIdentity(channel, f"{reference.tenant_id}/{name}", to_attributes(reference))
+    return ChannelIdentity(channel, reference.speaker, to_attributes(reference))
 
 
 def claims_of(reference: Reference) -> dict[str, str]:

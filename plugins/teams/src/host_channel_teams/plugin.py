@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar, Literal, Unpack
-
-from pydantic import ValidationError
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from agent_framework_hosting import (
     Channel,
-    ChannelConfigurationError,
     ChannelContext,
     ChannelContribution,
     ChannelIdentity,
     ChannelRequest,
     HostedRunResult,
     LiveReply,
+    SendRecord,
+    Store,
     hookimpl,
 )
-from agent_framework_hosting.ports import Store
 
-from .config import TeamsKeywords, TeamsOptions
+from .config import TeamsOptions
 from .connections import Connections
-from .forgetting import forget_people
+from .forgetting import forget_chats
 from .pace import Clock, RealClock
 
 if TYPE_CHECKING:
@@ -30,11 +28,12 @@ if TYPE_CHECKING:
     from .feedback import FeedbackHandler
 
 
-class TeamsChannel(Channel):
+class TeamsChannel(Channel[TeamsOptions]):
     """Answer people in Microsoft Teams.
 
-    Keyword arguments are the fields of ``TeamsOptions``, and what no file can express: ``on_feedback`` is called with
-    each opinion about an answer, ``clock`` paces streams. Raises ``ChannelConfigurationError``.
+    Keyword arguments are the fields of ``TeamsOptions`` and a channel's common settings, and what no file can express:
+    ``on_feedback`` is called with each opinion about an answer, ``clock`` paces streams. Raises
+    ``ChannelConfigurationError``.
     """
 
     name = "teams"
@@ -45,22 +44,15 @@ class TeamsChannel(Channel):
 
     def __init__(
         self,
+        options: TeamsOptions | None = None,
+        /,
         *,
-        path: str = "/api/messages",
         on_feedback: FeedbackHandler | None = None,
         clock: Clock | None = None,
-        **options: Unpack[TeamsKeywords],
+        **settings: object,
     ) -> None:
         """Check the options; nothing is opened."""
-        try:
-            self.options = TeamsOptions.model_validate(options)
-        except ValidationError as error:
-            faults = "; ".join(
-                f"{'.'.join(map(str, each['loc'])) or 'options'}: {each['msg']}" for each in error.errors()
-            )
-            problem = ChannelConfigurationError(f"Channel {self.name!r}: {faults}.")
-            raise problem from None
-        self.path = path
+        super().__init__(options, **settings)
         self._on_feedback = on_feedback
         self._clock = clock or RealClock()
         self._connections = Connections(self.options, self._clock)
@@ -96,13 +88,13 @@ class TeamsChannel(Channel):
         """Show an answer while it is made."""
         return self._running.live_reply(request)
 
-    async def reconcile(self, record: Mapping[str, object]) -> Literal["sent", "not_sent"] | None:
+    async def reconcile(self, record: SendRecord) -> Literal["sent", "not_sent"] | None:
         """Say whether a send that was cut off had not begun; one that had may have arrived."""
         return await self._running.reconcile(record)
 
     async def forget(self, identities: Sequence[ChannelIdentity], store: Store) -> None:
-        """Remove every record that names these people."""
-        await forget_people(identities, store)
+        """Remove what is remembered of these people besides the records that tell whose they are."""
+        await forget_chats(identities, store)
         if self._bot is not None:
             self._bot.forget()
 

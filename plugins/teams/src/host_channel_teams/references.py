@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Literal, TypeAlias, cast
 
-from agent_framework_hosting import ChannelIdentity
-from agent_framework_hosting.ports import Delete, Put, Store, Write
+from agent_framework_hosting import BY_KEY, ChannelIdentity, Expiry, RecordCodec, Records, Store, Table, Write
 
 Kind: TypeAlias = Literal["personal", "groupChat", "channel"]
 
-REFERENCES, PEOPLE, TENANTS, DEAD = "references", "people", "tenants", "dead"
 MOST_REMEMBERED = 10_000
+MOST_KEPT = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +33,72 @@ class Reference:
         return self.conversation_id.split(";", 1)[0]
 
     @property
-    def person(self) -> str | None:
-        """Whom a personal conversation belongs to."""
-        return f"{self.tenant_id}/{self.aad_id}" if self.aad_id else None
+    def speaker(self) -> str:
+        """Who speaks there, by the id that the host knows them by: in a directory or not."""
+        return f"{self.tenant_id}/{self.aad_id or f'account:{self.user_id}'}"
+
+    @property
+    def owner(self) -> str | None:
+        """Whose conversation it is, when it is a personal one."""
+        return self.speaker if self.kind == "personal" else None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A conversation, and who was the last to speak there."""
+
+    reference: Reference
+    person: str
+
+    @classmethod
+    def of(cls, reference: Reference) -> Place:
+        """Return what is kept of a reference."""
+        return cls(reference, reference.speaker)
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """Where a tenant's messages last came from."""
+
+    service_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """Why a conversation is closed to the bot; ``person`` is whose it is, when it is a personal one."""
+
+    why: str
+    person: str | None = None
+
+
+def _place_of_then(fields: dict[str, object]) -> dict[str, object]:
+    name = fields.get("aad_id") or f"account:{fields['user_id']}"
+    return {"reference": fields, "person": f"{fields['tenant_id']}/{name}"}
+
+
+_places = RecordCodec("place", 1, Place, {0: _place_of_then})
+REFERENCES = Table(
+    "references", _places, person="person", expiry=Expiry(most=MOST_KEPT), holds="conversations the bot is in"
+)
+PEOPLE = Table(
+    "people",
+    _places,
+    person=(BY_KEY, "person"),
+    expiry=Expiry(most=MOST_KEPT),
+    holds="where people can be written to in private",
+)
+TENANTS = Table(
+    "tenants",
+    RecordCodec("tenant", 1, Tenant, {0: lambda fields: {"service_url": fields["text"]}}),
+    holds="where the messages of each tenant come from",
+)
+DEAD = Table(
+    "dead",
+    RecordCodec("closed", 1, Closed, {0: lambda fields: {"why": fields["text"]}}),
+    person="person",
+    expiry=Expiry(most=MOST_KEPT),
+    holds="conversations that are closed to the bot",
+)
 
 
 def to_attributes(reference: Reference) -> dict[str, object]:
@@ -67,6 +128,8 @@ class ReferenceBook:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._rooms, self._people = Records(store, REFERENCES), Records(store, PEOPLE)
+        self._tenants, self._dead = Records(store, TENANTS), Records(store, DEAD)
         self._known: OrderedDict[str, Reference] = OrderedDict()
 
     async def remember(self, reference: Reference) -> None:
@@ -75,14 +138,13 @@ class ReferenceBook:
         if self._known.get(room.conversation_id) == room:
             self._known.move_to_end(room.conversation_id)
             return
-        text = json.dumps(asdict(room))
         writes: list[Write] = [
-            Put(REFERENCES, room.conversation_id, text),
-            Put(TENANTS, room.tenant_id, room.service_url),
-            Delete(DEAD, room.conversation_id),
+            self._rooms.put(room.conversation_id, Place.of(room)),
+            self._tenants.put(room.tenant_id, Tenant(room.service_url)),
+            self._dead.delete(room.conversation_id),
         ]
-        if room.kind == "personal" and room.person is not None:
-            writes.append(Put(PEOPLE, room.person, text))
+        if room.kind == "personal" and room.aad_id:
+            writes.append(self._people.put(room.speaker, Place.of(room)))
         await self._store.commit(writes)
         self._known[room.conversation_id] = room
         if len(self._known) > MOST_REMEMBERED:
@@ -95,17 +157,18 @@ class ReferenceBook:
     async def retire(self, reference: Reference, why: str) -> None:
         """Close a conversation until somebody writes there, or installs the bot, again."""
         self._known.pop(reference.room, None)
-        await self._store.commit([Put(DEAD, reference.room, why)])
+        await self._store.commit([self._dead.put(reference.room, Closed(why, reference.owner))])
 
     async def is_dead(self, reference: Reference) -> bool:
         """Say whether a conversation is closed to the bot."""
-        return reference.room not in self._known and await self._store.get(DEAD, reference.room) is not None
+        return reference.room not in self._known and await self._dead.get(reference.room) is not None
 
     async def of_person(self, tenant: str, aad_id: str) -> Reference | None:
         """Return a person's personal conversation, when there was one."""
-        text = await self._store.get(PEOPLE, f"{tenant}/{aad_id}")
-        return None if text is None else from_attributes(cast("dict[str, object]", json.loads(text)))
+        place = await self._people.get(f"{tenant}/{aad_id}")
+        return None if place is None else place.reference
 
     async def service_url_of(self, tenant: str) -> str | None:
         """Return the connector a tenant's messages last came from."""
-        return await self._store.get(TENANTS, tenant)
+        found = await self._tenants.get(tenant)
+        return None if found is None else found.service_url

@@ -6,10 +6,10 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol, cast
 
-from agent_framework_hosting import PermanentPushError
-from agent_framework_hosting.ports import Delete, Put, Store
+from agent_framework_hosting import Expiry, PermanentPushError, RecordCodec, Records, Store, Table
 
 from .answers import NO_ANSWER, Answer, OutFile, Question, with_marks
 from .client import Connector, RefusedByTeams
@@ -23,11 +23,27 @@ from .streaming import Stream
 
 logger = logging.getLogger(__name__)
 
-PROGRESS = "progress"
 SMALLEST_PIECE = 1024
 TOO_LONG = "The rest of this answer is too long for Teams."
 
 Piece = tuple[str, str | int]
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """What is left of a delivery to send, and who spoke last where it goes."""
+
+    rest: list[Piece]
+    person: str | None = None
+
+
+PROGRESS = Table(
+    "progress",
+    RecordCodec("unsent", 1, Unsent, {0: lambda fields: {"rest": json.loads(cast("str", fields["text"]))}}),
+    person="person",
+    expiry=Expiry(seconds=30 * 86_400.0),
+    holds="what is left to send of long answers",
+)
 
 
 class Offers(Protocol):
@@ -53,6 +69,7 @@ class Sender:
         self._look = look
         self._offers = offers
         self._store = store
+        self._progress = Records(store, PROGRESS)
         self._marks = marks
 
     async def deliver(
@@ -66,10 +83,12 @@ class Sender:
             raise PermanentPushError("This conversation is closed to the bot until somebody writes to it there.")
         text = for_teams(_whole_text(answer, to))
         key = hashlib.blake2b(f"{to.conversation_id}\0{text}".encode(), digest_size=16).hexdigest()
-        rest, receipt = await self._started(key), None
-        is_saved = rest is not None
-        if rest is None:
+        started, receipt = await self._progress.get(key), None
+        is_saved = started is not None
+        if started is None:
             rest = _pieces(answer, text, to, "" if stream is None or stream.id is None else stream.shown)
+        else:
+            rest = started.rest
         while rest:
             try:
                 stream_id = None if stream is None else stream.id
@@ -84,9 +103,9 @@ class Sender:
                 stream.id = None  # only the first message ends it
             if rest:
                 is_saved = True
-                await self._store.commit([Put(PROGRESS, key, json.dumps(rest))])
+                await self._store.commit([self._progress.put(key, Unsent(rest, to.speaker))])
         if is_saved:
-            await self._store.commit([Delete(PROGRESS, key)])
+            await self._store.commit([self._progress.delete(key)])
         return receipt
 
     async def say(self, text: str, to: Reference, attachments: Sequence[Mapping[str, object]] = ()) -> str | None:
@@ -168,10 +187,6 @@ class Sender:
         if closes_conversation(refused):
             await self._book.retire(to, refused.code or f"HTTP {refused.status}")
         raise PermanentPushError(f"Teams refused the message with HTTP {refused.status} ({refused.code or 'no code'}).")
-
-    async def _started(self, key: str) -> list[Piece] | None:
-        text = await self._store.get(PROGRESS, key)
-        return None if text is None else [(str(kind), value) for kind, value in cast("list[Piece]", json.loads(text))]
 
 
 def _whole_text(answer: Answer, to: Reference) -> str:

@@ -50,7 +50,7 @@ class SignIn:
         if not isinstance(exchange_id, str) or not exchange_id or not isinstance(token, str) or not token:
             raise SignInFailed("The offer holds no token.")
         key = f"{activity.reference.user_id}|{exchange_id}"
-        if not await self._seen.first(key):
+        if not await self._seen.first(key, activity.reference.speaker):
             return  # every signed-in client of the person offers the same
         try:
             found = await self._ask(

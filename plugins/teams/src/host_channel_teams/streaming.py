@@ -6,8 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from agent_framework_hosting import PermanentPushError, RetryLater
-from agent_framework_hosting.errors import UncertainSend
+from agent_framework_hosting import PermanentPushError, RetryLater, UncertainSend
 
 from .client import Connector, NotSent, RefusedByTeams
 from .pace import Clock

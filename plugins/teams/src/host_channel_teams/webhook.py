@@ -10,7 +10,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from agent_framework_hosting.errors import StoreError
+from agent_framework_hosting import StoreError
 
 from .authentication import Refused, TokenCheck
 from .invokes import Invokes

@@ -5,17 +5,28 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Literal
 
-import msgspec
 from agent_framework import Content, Message
 
-from agent_framework_hosting import Accepted, Allowed, ChannelContext, ChannelIdentity, ChannelRequest, Duplicate
-from agent_framework_hosting.ports import Delete, Put
+from agent_framework_hosting import (
+    Accepted,
+    Allowed,
+    ChannelContext,
+    ChannelIdentity,
+    ChannelRequest,
+    Duplicate,
+    Expiry,
+    RecordCodec,
+    RecordExists,
+    Records,
+    Table,
+)
 
+from .config import LONGEST_APPROVAL
 from .parsing import Press, to_request_of
 from .parts import ApprovalPart, approval_text
 from .places import Place
@@ -23,7 +34,6 @@ from .rich import Rich
 
 logger = logging.getLogger(__name__)
 
-APPROVALS = "approvals"
 PREFIX = "a:"
 
 NOT_OPEN = "This question is not open any more."
@@ -35,14 +45,15 @@ UNAVAILABLE = "I cannot take that right now. Please press again in a moment."
 State = Literal["open", "yes", "no"]
 
 
-class Approval(msgspec.Struct):
-    """One question as stored."""
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """One question as stored: who was asked, in which chat; ``expires`` is in the store's time."""
 
     request: dict[str, object]
     total: int
     channel: str
     user: str
-    chat_id: int
+    chat: str
     thread_id: int | None
     expires: float
     text: str
@@ -51,7 +62,21 @@ class Approval(msgspec.Struct):
     @property
     def is_for_the_room(self) -> bool:
         """Whether a group was asked, and no person in it."""
-        return self.chat_id < 0 and self.user == str(self.chat_id)
+        return self.chat.startswith("-") and self.user == self.chat
+
+    @property
+    def place(self) -> Place:
+        """Where it was asked."""
+        return Place(int(self.chat), self.thread_id)
+
+
+APPROVALS = Table(
+    "approvals",
+    RecordCodec("telegram.approval", 1, Approval, {0: lambda fields: {**fields, "chat": str(fields["chat_id"])}}),
+    person=("user", "chat"),
+    expiry=Expiry(seconds=2 * LONGEST_APPROVAL),  # one that can be answered no more still says so for a while
+    holds="questions for approval",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +101,12 @@ class Approvals:
         channel: str,
         bot_id: str,
         lifetime_seconds: float,
-        clock: Callable[[], float] = time.time,
     ) -> None:
         self._context = context
+        self._questions = Records(context.store, APPROVALS)
         self._channel = channel
         self._bot_id = bot_id
         self._lifetime = lifetime_seconds
-        self._clock = clock
         self._deciding = asyncio.Lock()
 
     async def ask(
@@ -91,18 +115,18 @@ class Approvals:
         """Store a question and return its buttons and its text. Asking the same one again changes nothing."""
         group = hashlib.blake2b(delivery.encode(), digest_size=9).hexdigest()
         key, rich = f"{group}:{asked.index}", approval_text(asked.request)
-        if await self._context.store.get(APPROVALS, key) is None:
-            question = Approval(
-                asked.request.to_dict(),
-                asked.total,
-                self._channel,
-                identity.native_id,
-                place.chat_id,
-                place.thread_id,
-                self._clock() + self._lifetime,
-                rich.text,
-            )
-            await self._save(key, question)
+        question = Approval(
+            asked.request.to_dict(),
+            asked.total,
+            self._channel,
+            identity.native_id,
+            str(place.chat_id),
+            place.thread_id,
+            self._context.store.now() + self._lifetime,
+            rich.text,
+        )
+        with suppress(RecordExists):
+            await self._context.store.commit([self._questions.insert(key, question)])
         buttons = [
             {"text": "Approve", "callback_data": f"{PREFIX}{key}:1"},
             {"text": "Deny", "callback_data": f"{PREFIX}{key}:0"},
@@ -113,40 +137,30 @@ class Approvals:
         """Take one press. Raises ``NotTaken``."""
         key, _, choice = press.data.removeprefix(PREFIX).rpartition(":")
         async with self._deciding:
-            stored = await self._context.store.get(APPROVALS, key)
-            question = None if stored is None else msgspec.json.decode(stored, type=Approval)
-            if question is None or question.chat_id != press.place.chat_id:
+            stored = await self._questions.read(key)
+            if stored is None or stored.value.place.chat_id != press.place.chat_id:
                 return Verdict(NOT_OPEN)
+            question = stored.value
             if question.user != press.sender and not question.is_for_the_room:
                 return Verdict(NOT_YOURS)
-            identity = ChannelIdentity(self._channel, press.sender, _place(question).attributes)
+            identity = ChannelIdentity(self._channel, press.sender, question.place.attributes)
             allowed = await self._context.authorize(identity)
             if not isinstance(allowed, Allowed):
                 return Verdict(str(allowed.to_public_dict()["message"])[:200])
-            if question.state == "open" and self._clock() > question.expires:
+            if question.state == "open" and self._context.store.now() > question.expires:
                 return Verdict(EXPIRED, _reads(question, "Expired"))
             answered_before = question.state != "open"
             if not answered_before:
-                question.state = "yes" if choice == "1" else "no"
-                await self._save(key, question)
+                question = replace(question, state="yes" if choice == "1" else "no")
+                decided = self._questions.put(key, question, expect=stored.version)  # or somebody did, on another host
+                await self._context.store.commit([decided])
             new = await self._pass_on(key.partition(":")[0], question, identity)
         reads = _reads(question, "Approved" if question.state == "yes" else "Denied")
         return Verdict(ANSWERED if answered_before and not new else _word(question.state), reads)
 
-    async def sweep(self) -> None:
-        """Forget questions that expired a while ago."""
-        after = ""
-        while rows := await self._context.store.scan(APPROVALS, after=after):
-            limit = self._clock() - self._lifetime
-            old = [key for key, stored in rows if msgspec.json.decode(stored, type=Approval).expires < limit]
-            if old:
-                await self._context.store.commit([Delete(APPROVALS, key) for key in old])
-            after = rows[-1][0]
-
     async def _pass_on(self, group: str, question: Approval, identity: ChannelIdentity) -> bool:
         """Give the agent all answers of a group once the last is there; True when it was given them just now."""
-        rows = await self._context.store.scan(APPROVALS, prefix=f"{group}:")
-        asked = [msgspec.json.decode(stored, type=Approval) for _, stored in rows]
+        asked = [each async for _, each in self._questions.all(prefix=f"{group}:")]
         if len(asked) < question.total or any(each.state == "open" for each in asked):
             return False
         answers = [_answer(each) for each in asked]
@@ -158,20 +172,12 @@ class Approvals:
     def _request(
         self, group: str, question: Approval, identity: ChannelIdentity, answers: list[Content]
     ) -> ChannelRequest:
-        place = _place(question)
         return to_request_of(
-            place,
+            question.place,
             identity,
             event_id=f"{self._bot_id}:approval:{group}",
             given=Message("user", answers),
         )
-
-    async def _save(self, key: str, question: Approval) -> None:
-        await self._context.store.commit([Put(APPROVALS, key, msgspec.json.encode(question).decode())])
-
-
-def _place(question: Approval) -> Place:
-    return Place(question.chat_id, question.thread_id)
 
 
 def _answer(question: Approval) -> Content:

@@ -6,11 +6,11 @@ import hashlib
 import logging
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import msgspec
 
-from agent_framework_hosting import ChannelCommand
-from agent_framework_hosting.ports import Put, Store
+from agent_framework_hosting import ChannelCommand, RecordCodec, Records, Store, Table
 
 from .client import Bot
 from .faults import TelegramError
@@ -49,7 +49,22 @@ TRANSLATIONS: Mapping[str, Mapping[str, str]] = {
 }
 
 _NAME = re.compile(r"[a-z0-9_]{1,32}")
-_TABLE, _KEY = "catalogue", "published"
+_KEY = "published"
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The digest of the list that was published last."""
+
+    digest: str
+
+
+CATALOGUE = Table(
+    "catalogue",
+    RecordCodec("telegram.catalogue", 1, Published, {0: lambda fields: {"digest": fields["text"]}}),
+    unreadable="drop",
+    holds="which list of commands was published last",
+)
 
 
 class Catalogue:
@@ -58,13 +73,14 @@ class Catalogue:
     def __init__(self, bot: Bot, store: Store, translations: Mapping[str, Mapping[str, str]]) -> None:
         self._bot = bot
         self._store = store
+        self._published = Records(store, CATALOGUE)
         self._translations = translations
 
     async def publish(self, commands: Sequence[ChannelCommand]) -> None:
         """Publish the list, unless the same one was published before."""
         lists = calls_for(commands, merged_translations(self._translations))
-        print_ = hashlib.blake2b(msgspec.json.encode(lists), digest_size=12).hexdigest()
-        if await self._store.get(_TABLE, _KEY) == print_:
+        listed = Published(hashlib.blake2b(msgspec.json.encode(lists), digest_size=12).hexdigest())
+        if await self._published.get(_KEY) == listed:
             return
         try:
             for params in lists:
@@ -72,7 +88,7 @@ class Catalogue:
         except TelegramError as error:
             logger.warning("The command list could not be published: %s", error)
             return
-        await self._store.commit([Put(_TABLE, _KEY, print_)])
+        await self._store.commit([self._published.put(_KEY, listed)])
 
 
 def calls_for(

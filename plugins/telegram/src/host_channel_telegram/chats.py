@@ -3,14 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from agent_framework_hosting.ports import Delete, Put, Store
+from agent_framework_hosting import BY_KEY, RecordCodec, Records, Store, Table
 
 from .places import Place
 
-MOVED = "moved"
-DEAD = "dead"
+
+@dataclass(frozen=True, slots=True)
+class NewId:
+    """The id of the supergroup that a group became; the record's key is the id it had."""
+
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why nobody is reached in the chat whose id is the record's key."""
+
+    why: str
+
+
+MOVED = Table(
+    "moved",
+    RecordCodec("telegram.moved", 1, NewId, {0: lambda fields: {"new": fields["text"]}}),
+    person=(BY_KEY, "new"),
+    holds="groups that became supergroups, with both ids",
+)
+DEAD = Table(
+    "dead",
+    RecordCodec("telegram.dead", 1, Refusal, {0: lambda fields: {"why": fields["text"]}}),
+    person=BY_KEY,
+    holds="chats that refuse the bot",
+)
 
 
 class Chats:
@@ -22,21 +47,15 @@ class Chats:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._moved = Records(store, MOVED)
+        self._dead = Records(store, DEAD)
         self._new: dict[int, int] = {}
         self._first: dict[int, int] = {}
-        self._dead: set[int] = set()
 
     async def load(self) -> None:
-        """Read what earlier processes found out."""
-        after = ""
-        while rows := await self._store.scan(MOVED, after=after):
-            for old, new in rows:
-                self._note_move(int(old), int(new))
-            after = rows[-1][0]
-        after = ""
-        while rows := await self._store.scan(DEAD, after=after):
-            self._dead.update(int(chat_id) for chat_id, _ in rows)
-            after = rows[-1][0]
+        """Read what earlier processes, and other hosts, found out about groups."""
+        async for old, to in self._moved.all():
+            self._note_move(int(old), int(to.new))
 
     def known_as(self, place: Place) -> Place:
         """Return the place under the chat's first id."""
@@ -51,28 +70,25 @@ class Chats:
         if old == new or self._new.get(old) == new:
             return
         self._note_move(old, new)
-        await self._store.commit([Put(MOVED, str(old), str(new))])
+        await self._store.commit([self._moved.put(str(old), NewId(str(new)))])
 
-    def is_dead(self, chat_id: int) -> bool:
-        """Whether nobody can be reached there, as far as is known."""
-        return chat_id in self._dead
+    async def is_dead(self, chat_id: int) -> bool:
+        """Whether nobody can be reached there, as far as any host knows."""
+        return await self._dead.get(str(chat_id)) is not None
 
     async def bury(self, chat_id: int, why: str) -> None:
         """Note that a chat refuses the bot for good."""
-        if chat_id not in self._dead:
-            self._dead.add(chat_id)
-            await self._store.commit([Put(DEAD, str(chat_id), why)])
+        if not await self.is_dead(chat_id):
+            await self._store.commit([self._dead.put(str(chat_id), Refusal(why))])
 
     async def revive(self, chat_id: int) -> None:
         """Note that a chat was heard of again."""
-        if chat_id in self._dead:
-            self._dead.discard(chat_id)
-            await self._store.commit([Delete(DEAD, str(chat_id))])
+        if await self.is_dead(chat_id):
+            await self._store.commit([self._dead.delete(str(chat_id))])
 
     def forget(self, people: Collection[str]) -> None:
         """Drop from memory what is known of these chats."""
         chats = {int(each) for each in people if each.removeprefix("-").isdecimal()}
-        self._dead -= chats
         for known in (self._new, self._first):
             for one in [each for each, other in known.items() if chats & {each, other}]:
                 del known[one]

@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from agent_framework_hosting import (
     Allowed,
-    AuthorizationError,
     ChannelCommand,
     ChannelCommandContext,
     ChannelContext,
@@ -16,6 +15,7 @@ from agent_framework_hosting import (
     Failed,
     LinkRequired,
     Outcome,
+    Stopped,
 )
 
 logger = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ class Builtins:
         return None
 
     async def _new(self, context: ChannelCommandContext) -> None:
-        await self._stopped(context.request)
+        await self._context.stop(context.request)
         await self.reset(context.request)
         await context.reply(NEW_TEXT)
 
@@ -92,17 +92,11 @@ class Builtins:
 
     async def _stop(self, context: ChannelCommandContext) -> None:
         showing = self._is_showing(context.request)
-        stopped = await self._stopped(context.request)
-        if stopped == 0:
+        stopped = await self._context.stop(context.request)
+        if not isinstance(stopped, Stopped) or not stopped:
             await context.reply(NOTHING_TEXT)
         elif not showing:  # an answer that was showing says so itself
             await context.reply(STOPPED_TEXT)
-
-    async def _stopped(self, request: ChannelRequest) -> int:
-        try:
-            return await self._context.stop(request)
-        except AuthorizationError:
-            return 0
 
     async def _help(self, context: ChannelCommandContext) -> None:
         lines = [f"/{command.name} - {command.description}" for command in self._context.commands]

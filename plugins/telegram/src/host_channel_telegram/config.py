@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Literal, Self, TypedDict
+from typing import Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
@@ -18,8 +18,8 @@ _SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}")
 class TelegramOptions(BaseModel):
     """Options of the Telegram channel.
 
-    ``bot_token`` is what BotFather gave. ``transport`` is ``polling`` (needs no address of one's own, one process per
-    token) or ``webhook`` (needs ``webhook_url``, a public HTTPS address that leads to this channel's path, and
+    ``bot_token`` is what BotFather gave. ``transport`` is ``polling`` (needs no address of one's own, one host
+    at a time) or ``webhook`` (needs ``webhook_url``, a public HTTPS address that leads to this channel's path, and
     ``webhook_secret``, 1-256 of ``A-Z a-z 0-9 _ -``). ``keep_webhook`` leaves the webhook set when the host stops.
     ``api_base_url`` names a Bot API server of one's own, ``local_files`` the directory it stores files in.
 
@@ -100,31 +100,3 @@ class TelegramOptions(BaseModel):
     def bot_id(self) -> str:
         """The bot's id, which is the public part of its token."""
         return self.bot_token.get_secret_value().partition(":")[0]
-
-
-class TelegramKeywords(TypedDict, total=False):
-    """The fields of ``TelegramOptions`` as keyword arguments, but for the token."""
-
-    transport: Literal["polling", "webhook"]
-    api_base_url: str
-    webhook_url: str | None
-    webhook_secret: SecretStr | str | None
-    max_connections: int
-    keep_webhook: bool
-    poll_seconds: int
-    local_files: str | None
-    streaming: Literal["edit", "draft", "off"]
-    stop_button: bool
-    typing: bool
-    ack_reaction: str | None
-    link_previews: bool
-    reply_in_groups: bool
-    protect_content: bool
-    group_context: int
-    max_parts: int
-    max_file_bytes: int
-    merge_quick_messages: bool
-    approval_seconds: float
-    welcome: str
-    register_commands: bool
-    command_descriptions: Mapping[str, Mapping[str, str]]

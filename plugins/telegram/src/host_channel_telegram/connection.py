@@ -8,6 +8,8 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 
+from agent_framework_hosting import ChannelContext, Sole, StoreError
+
 from .client import Bot
 from .config import TelegramOptions
 from .faults import TelegramError
@@ -21,16 +23,19 @@ logger = logging.getLogger(__name__)
 
 _WATCH_SECONDS = 60.0
 _STOP_SECONDS = 1.5
+_STORE_SECONDS = 5.0
 
 
 class Connection:
     """Keep the bot connected in a task of its own, so that a Telegram that is away holds nobody up.
 
-    ``prepare`` runs once Telegram has said who the bot is, before updates come.
+    Of several hosts on one store one polls, the others wait. ``prepare`` runs once Telegram has said who the bot is,
+    before updates come; ``look_around`` every minute after that.
     """
 
     def __init__(
         self,
+        context: ChannelContext,
         bot: Bot,
         updates: Updates,
         health: Health,
@@ -38,13 +43,16 @@ class Connection:
         *,
         needs_everything: Callable[[], bool],
         prepare: Callable[[], Awaitable[None]],
+        look_around: Callable[[], Awaitable[None]],
     ) -> None:
+        self._context = context
         self._bot = bot
         self._updates = updates
         self._health = health
         self._options = options
         self._needs_everything = needs_everything
         self._prepare = prepare
+        self._look_around = look_around
         self._poller = Poller(bot, updates, health, seconds=options.poll_seconds)
         self._task: asyncio.Task[None] | None = None
 
@@ -61,12 +69,11 @@ class Connection:
             task.cancel()
             await asyncio.wait([task])
         self._health.is_running = False
+        if self._options.transport == "polling" or self._options.keep_webhook or self._health.fatal is not None:
+            return
         try:
             async with asyncio.timeout(_STOP_SECONDS):
-                if self._options.transport == "polling":
-                    await self._poller.confirm()
-                elif not self._options.keep_webhook and self._health.fatal is None:
-                    await self._bot.call("deleteWebhook", {"drop_pending_updates": False})
+                await self._without_webhook()
         except (TelegramError, TimeoutError) as error:
             logger.warning("Telegram could not be told of the stop", extra={"error": type(error).__name__})
 
@@ -74,11 +81,10 @@ class Connection:
         try:
             if not await self._introduced():
                 return
-            await self._prepare()
             if self._options.transport == "polling":
-                await self._until_done(self._without_webhook)
-                await self._poller.run()
+                await self._poll_when_alone()
             else:
+                await self._prepare()
                 await self._until_done(self._register)
                 await self._watch()
         except Exception:
@@ -118,6 +124,44 @@ class Connection:
                 self._health.beat()
                 return True
 
+    async def _poll_when_alone(self) -> None:
+        """Poll whenever this host alone may; returns when Telegram does not know the token."""
+        while self._health.fatal is None:
+            self._health.stand_by()
+            try:
+                async with self._context.sole(f"poll:{self._options.bot_id}") as sole:
+                    self._health.beat()
+                    await self._prepare()
+                    await self._poll_while(sole)
+            except StoreError as error:
+                self._health.trouble = "The store cannot say whether another host polls; it is asked again."
+                logger.warning("Polling could not begin", extra={"error": type(error).__name__})
+                await asyncio.sleep(_STORE_SECONDS)
+
+    async def _poll_while(self, sole: Sole) -> None:
+        loop = asyncio.get_running_loop()
+        works = [loop.create_task(work) for work in (self._poll(), self._look_around_often(), sole.lost())]
+        try:
+            await asyncio.wait(works, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for work in works:
+                work.cancel()
+            await asyncio.wait(works)
+            if sole.held:
+                await self._poller.confirm()
+        for work in works:
+            if not work.cancelled():
+                work.result()
+
+    async def _poll(self) -> None:
+        if await self._until_done(self._without_webhook):
+            await self._poller.run()
+
+    async def _look_around_often(self) -> None:
+        while True:
+            await asyncio.sleep(_WATCH_SECONDS)
+            await self._look_around()
+
     async def _without_webhook(self) -> None:
         await self._bot.call("deleteWebhook", {"drop_pending_updates": False})
 
@@ -138,6 +182,7 @@ class Connection:
         """Look after the webhook: set it again when somebody took it, pass on Telegram's complaints."""
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
+            await self._look_around()
             try:
                 info = as_object(await self._bot.ask("getWebhookInfo"))
                 if text(info, "url") != self._options.webhook_url:

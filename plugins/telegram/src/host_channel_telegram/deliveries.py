@@ -11,8 +11,15 @@ from typing import Literal
 
 from agent_framework import AgentResponse, Message
 
-from agent_framework_hosting import ChannelIdentity, HostedRunResult, PermanentPushError, RetryLater, result_text
-from agent_framework_hosting.errors import UncertainSend
+from agent_framework_hosting import (
+    ChannelIdentity,
+    HostedRunResult,
+    PermanentPushError,
+    RetryLater,
+    SendRecord,
+    UncertainSend,
+    result_text,
+)
 
 from .answers import Meta, messages_of, meta_of, with_key
 from .approvals import Approvals
@@ -21,7 +28,7 @@ from .faults import Unclear
 from .parts import ApprovalPart, FilePart, Part, TextPart, long_captions_apart, parts_of, text_parts
 from .places import Place, place_of
 from .progress import LiveMessage, Progress, Steps, fallback_key
-from .reading import as_object, flag, part, parts, text
+from .reading import as_object, flag, text
 from .rendering import render
 from .rich import Rich
 from .sending import Manner, MessageGone, Sender
@@ -75,12 +82,12 @@ class Deliveries:
         """
         place = place_of(identity)
         meta = meta_of(payload) or Meta(fallback_key(_destination(identity), result_text(payload)))
-        if self._chats.is_dead(place.chat_id):
+        if await self._chats.is_dead(place.chat_id):
             raise PermanentPushError("The bot was blocked here, or the chat is gone; a new message revives it.")
         job = Job(identity, place, meta, live, shown)
         lock = self._locks.setdefault(place.chat_id, asyncio.Lock())
         async with lock:
-            steps = await self._progress.load(meta.key) or self._progress.begin(captions=live is None)
+            steps = await self._progress.load(meta.key) or Steps(captions=live is None)
             todo = parts_of(payload, most=self._most, captions=steps.captions) or _nothing_to_show(payload)
             steps.total = len(todo)
             refused: PermanentPushError | None = None
@@ -90,7 +97,7 @@ class Deliveries:
                 try:
                     await self._step(job, steps, index, each)
                 except PermanentPushError as error:  # a file may be refused; what comes after it is still sent
-                    if not isinstance(each, FilePart) or self._chats.is_dead(place.chat_id):
+                    if not isinstance(each, FilePart) or await self._chats.is_dead(place.chat_id):
                         raise
                     refused = error
             if live is not None:
@@ -128,14 +135,13 @@ class Deliveries:
         except (RetryLater, PermanentPushError, MessageGone) as error:
             logger.warning("A message could not be changed", extra={"error": type(error).__name__})
 
-    async def reconcile(self, record: Mapping[str, object]) -> Literal["sent", "not_sent"] | None:
+    async def reconcile(self, record: SendRecord) -> Literal["sent", "not_sent"] | None:
         """Say what became of a delivery that was cut off: a message that was under way is the only unknown."""
-        payload = part(record, "payload")
-        key = text(part(payload, "envelope"), "key")
-        if not key:
-            said = "".join(_texts_in(part(payload, "answer")))
-            key = fallback_key(part(payload, "destination"), said)
-        steps = await self._progress.load(key)
+        key = text(as_object(record.envelope), "key") or fallback_key(_destination(record.identity), record.text)
+        try:
+            steps = await self._progress.load(key)
+        except RetryLater:
+            return "not_sent"  # by this host; an attempt waits for the other
         if steps is None or not steps.is_settled:
             return "not_sent"  # an attempt sends what is missing and leaves out what may be there
         return None if steps.unclear else "sent"
@@ -200,13 +206,3 @@ def _nothing_to_show(payload: HostedRunResult) -> list[Part]:
 
 def _destination(identity: ChannelIdentity) -> Mapping[str, object]:
     return {"channel": identity.channel, "native_id": identity.native_id, "attributes": dict(identity.attributes)}
-
-
-def _texts_in(answer: Mapping[str, object]) -> list[str]:
-    """Return the texts of a notice as the host stored it."""
-    response = part(answer, "agent") or answer
-    return [
-        text(as_object(content), "text")
-        for message in parts(response, "messages")
-        for content in parts(message, "contents")
-    ]

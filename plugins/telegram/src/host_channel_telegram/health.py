@@ -45,6 +45,11 @@ class Health:
         self._beat = self._clock()
         self.trouble = None
 
+    def stand_by(self) -> None:
+        """Note that another host polls, so that nothing is to be heard from Telegram here."""
+        self._beat = None
+        self.trouble = None
+
     def faults(self) -> Sequence[str]:
         """Return what is wrong now, one sentence each."""
         if self.fatal is not None:

@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from agent_framework_hosting import ChannelIdentity, HostedRunResult
-from agent_framework_hosting.errors import StoreError
+from agent_framework_hosting import ChannelIdentity, HostedRunResult, StoreError
 
 from .chats import Chats
 from .client import Bot

@@ -2,46 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import ClassVar, Literal, Unpack
-
-from pydantic import SecretStr, ValidationError
+from collections.abc import Sequence
+from typing import ClassVar, Literal
 
 from agent_framework_hosting import (
     Channel,
     ChannelCommand,
-    ChannelConfigurationError,
     ChannelContext,
     ChannelContribution,
     ChannelIdentity,
     ChannelRequest,
     ChannelRunHook,
     HostedRunResult,
-    IdentityAllowlist,
     LiveReply,
+    SendRecord,
+    Store,
+    Target,
     apply_run_hook,
     hookimpl,
 )
-from agent_framework_hosting.ports import Store, Target
 
 from .answers import AnswerCodec
 from .client import Bot
-from .config import TelegramKeywords, TelegramOptions
-from .forgetting import forget
+from .config import TelegramOptions
 from .health import examine
 from .media import merged
 from .reading import number, part, text
-from .wiring import Wiring, needs_everything
+from .wiring import TABLES, Wiring, needs_everything
 
 _SPLIT_UNITS = 4000  # clients cut what people paste at 4096
 
 
-class TelegramChannel(Channel):
+class TelegramChannel(Channel[TelegramOptions]):
     """Let people talk to the agent on Telegram.
 
-    Keyword arguments are the fields of ``TelegramOptions``, and what no file can express: ``commands`` are the
-    developer's own, ``run_hook`` changes each request. Raises ``ChannelConfigurationError`` for an option that cannot
-    work. Constructing opens nothing.
+    Keyword arguments are the fields of ``TelegramOptions`` and a channel's common settings, and what no file can
+    express: ``commands`` are the developer's own, ``run_hook`` changes each request. Raises
+    ``ChannelConfigurationError`` for an option that cannot work. Constructing opens nothing.
     """
 
     name = "telegram"
@@ -52,37 +49,29 @@ class TelegramChannel(Channel):
 
     def __init__(
         self,
+        options: TelegramOptions | None = None,
+        /,
         *,
-        bot_token: SecretStr | str,
-        path: str = "/telegram",
-        allowlist: IdentityAllowlist | Literal["inherit"] | None = "inherit",
         commands: Sequence[ChannelCommand] = (),
         run_hook: ChannelRunHook | None = None,
-        **options: Unpack[TelegramKeywords],
+        **settings: object,
     ) -> None:
         """Check the options; nothing is opened."""
-        try:
-            self.options = TelegramOptions.model_validate({"bot_token": bot_token, **options})
-        except ValidationError as error:
-            details = error.errors(include_input=False, include_url=False)
-            faults = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}".lstrip(": ") for each in details)
-            problem = ChannelConfigurationError(f"Channel {self.name!r}: {faults}")
-            raise problem from None
-        self.path = path
-        self.allowlist = allowlist
+        super().__init__(options, **settings)
         self._commands = tuple(commands)
         self._own_run_hook = run_hook
         self._wiring: Wiring | None = None
 
     @hookimpl
     def contribute_routes(self, context: ChannelContext) -> ChannelContribution:
-        """Add the webhook's route when there is one, the commands, and the connection's start and stop."""
+        """Add the webhook's route when there is one, the commands, the tables, and the connection's start and stop."""
         wiring = self._wiring = Wiring(self, context, self.options)
         return ChannelContribution(
             routes=wiring.routes(self.path),
             commands=(*self._commands, *wiring.builtins.commands(self._commands)),
             on_startup=[wiring.start],
             on_shutdown=[wiring.stop],
+            tables=TABLES,
         )
 
     @hookimpl
@@ -117,16 +106,14 @@ class TelegramChannel(Channel):
         """Make one message of several: their words in order, and all their files."""
         return merged(requests)
 
-    async def reconcile(self, record: Mapping[str, object]) -> Literal["sent", "not_sent"] | None:
+    async def reconcile(self, record: SendRecord) -> Literal["sent", "not_sent"] | None:
         """Say what became of an answer whose sending was cut off."""
         return await self._wired.deliveries.reconcile(record)
 
-    async def forget(self, identities: Sequence[ChannelIdentity], store: Store) -> None:
-        """Remove what this channel keeps of people: questions, unreachable chats, unfinished answers and commands."""
-        people = {identity.native_id for identity in identities}
+    async def forget(self, identities: Sequence[ChannelIdentity], store: Store) -> None:  # noqa: ARG002 - the signature is the hook's
+        """Drop what this channel has of people in memory; its tables say themselves whose their records are."""
         if self._wiring is not None:
-            self._wiring.forget(people)
-        await forget(people, store)
+            self._wiring.forget({identity.native_id for identity in identities})
 
     async def check(self) -> Sequence[str]:
         """Return what is wrong: with the running bot, or with what it would meet at start."""

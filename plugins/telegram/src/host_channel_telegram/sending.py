@@ -112,7 +112,7 @@ class Sender:
         try:
             return _id_of(await self._send(place, manner, as_it_is, otherwise=as_document))
         except PermanentPushError:
-            if self._chats.is_dead(place.chat_id):
+            if await self._chats.is_dead(place.chat_id):
                 raise
             shown = Rich(f"I could not send the file {file.name}." + (f" {file.url}" if file.url else ""))
             await self.text(place, shown, manner)

@@ -9,8 +9,7 @@ from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from agent_framework_hosting import Accepted, AuthorizationError, ChannelContext, ChannelIdentity, Failed, Outcome
-from agent_framework_hosting.errors import StoreError
+from agent_framework_hosting import Accepted, ChannelContext, ChannelIdentity, Failed, Outcome, Stopped, StoreError
 
 from .addressing import Profile
 from .approvals import PREFIX, UNAVAILABLE, Approvals, NotTaken
@@ -54,7 +53,7 @@ class Updates:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self.me = Profile(int(desk.options.bot_id) if desk.options.bot_id.isdigit() else 0)
-        self.controls = Controls(desk.context.store, self._act, self._recover)
+        self.controls = Controls(desk.context, self._act, self._recover)
         self.ignored: Counter[str] = Counter()
         self._told: OrderedDict[str, None] = OrderedDict()
         self._albums: OrderedDict[tuple[int, str, str], bool] = OrderedDict()
@@ -264,10 +263,9 @@ class Updates:
         desk = self._desk
         identity = ChannelIdentity(desk.channel, press.sender, press.place.attributes)
         request = to_request_of(press.place, identity, event_id=f"stop:{press.update_id}", given="/stop")
-        try:
-            stopped = await desk.context.stop(request)
-        except AuthorizationError as refused:
-            return str(refused)[:200]
+        stopped = await desk.context.stop(request)
+        if not isinstance(stopped, Stopped):
+            return str(stopped.to_public_dict()["message"])[:200]
         return "Stopped" if stopped else "There is nothing of yours to stop."
 
     async def _answer(self, press: Press, said: str) -> None:

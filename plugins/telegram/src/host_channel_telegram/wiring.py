@@ -8,28 +8,32 @@ from collections.abc import Collection
 
 from starlette.routing import BaseRoute
 
-from agent_framework_hosting import Channel, ChannelContext, ChannelRequest
+from agent_framework_hosting import Channel, ChannelContext, ChannelRequest, StoreError
 
-from .approvals import Approvals
-from .catalogue import Catalogue
-from .chats import Chats
+from .approvals import APPROVALS, Approvals
+from .catalogue import CATALOGUE, Catalogue
+from .chats import DEAD, MOVED, Chats
 from .client import Bot
 from .commands import Builtins
 from .config import TelegramOptions
 from .connection import Connection
+from .controls import CONTROLS, TAKEN
 from .deliveries import Deliveries
 from .health import Health
 from .live import GrowingReply, Stage
 from .media import Media
 from .pacing import Pacer
 from .places import place_of
-from .progress import Progress
+from .progress import LIVE, SENDING, Progress
 from .reading import flag, number, part
 from .sending import House, Sender
 from .updates import Desk, Updates
 from .webhook import Webhook
 
 logger = logging.getLogger(__name__)
+
+TABLES = (APPROVALS, CATALOGUE, CONTROLS, DEAD, LIVE, MOVED, SENDING, TAKEN)
+"""Everything the channel keeps."""
 
 
 def needs_everything(channel: Channel, options: TelegramOptions) -> bool:
@@ -49,7 +53,7 @@ class Wiring:
         self._bot = Bot(options.bot_token.get_secret_value(), options.api_base_url)
         self._pacer = Pacer()
         self._chats = Chats(context.store)
-        self._progress = Progress(context.store)
+        self._progress = Progress(context)
         self._media = Media(self._bot, max_bytes=options.max_file_bytes, local_files=options.local_files)
         self._catalogue = Catalogue(self._bot, context.store, options.command_descriptions)
         self._approvals = Approvals(
@@ -76,12 +80,14 @@ class Wiring:
             )
         )
         self._connection = Connection(
+            context,
             self._bot,
             self._updates,
             self.health,
             options,
             needs_everything=lambda: needs_everything(channel, options),
             prepare=self._prepare,
+            look_around=self._look_around,
         )
         self._stage = Stage(
             bot=self._bot,
@@ -104,6 +110,7 @@ class Wiring:
 
     async def start(self) -> None:
         """Read what earlier processes found out, then connect beside everything else."""
+        await self._progress.open()
         await self._chats.load()
         await self._connection.start()
 
@@ -149,11 +156,17 @@ class Wiring:
         return reply is not None and not reply.has_ended
 
     async def _prepare(self) -> None:
-        await self._progress.sweep()
-        await self._approvals.sweep()
         if self._options.register_commands:
             await self._catalogue.publish(self._context.commands)
-        await self._updates.controls.take_up()
+        await self._look_around()
+
+    async def _look_around(self) -> None:
+        """Learn what other hosts found out, and take up what those left that live no more."""
+        try:
+            await self._chats.load()
+            await self._updates.controls.take_up()
+        except StoreError as error:
+            logger.warning("What other hosts left could not be read", extra={"error": type(error).__name__})
 
 
 def _spot(request: ChannelRequest) -> str:
