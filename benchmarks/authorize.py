@@ -15,12 +15,13 @@ import sys
 import time
 import tracemalloc
 
-from agent_framework_hosting.authorization.allowlists import NativeIdAllowlist
 from agent_framework_hosting.authorization.authorizer import Authorizer
+from agent_framework_hosting.sessions.registry import IdentityRegistry
+
+from agent_framework_hosting.authorization.allowlists import NativeIdAllowlist
 from agent_framework_hosting.authorization.decide import AccessRules
 from agent_framework_hosting.model.identity import ChannelIdentity
 from agent_framework_hosting.model.verdict import Allowed
-from agent_framework_hosting.sessions.registry import IdentityRegistry
 from agent_framework_hosting.state.memory import MemoryStore
 
 SMALL, LARGE, MEASURED = 1_000, 1_000_000, 100_000

@@ -37,6 +37,7 @@ DISCOVERY = {
     "discovery.enable": "Enabling a channel by name imports that channel and no other.",
     "discovery.import-error": "A channel that raises on import is named with its distribution and the fix.",
     "discovery.version": "A channel that needs another host-core is set aside with a sentence before it is imported.",
+    "discovery.api-level": "A channel states the level of the plugin API it was written for, and is set aside before import when the host does not offer it.",
     "discovery.not-a-channel": "An entry point that is no Channel is named with its distribution and the fix.",
     "discovery.quarantine": "A broken plugin that was not asked for by name does not take the host down.",
     "discovery.duplicate": "Two distributions that offer one channel name are a clear error.",
@@ -81,6 +82,7 @@ SESSIONS = {
     "sessions.bounded": "The number of live sessions is bounded, and the least recently used goes first.",
     "sessions.lane": "Turns on one lane never overlap and keep their order; lanes run in parallel.",
     "sessions.busy": "A lane queues up to its bound and then answers Busy.",
+    "sessions.gathering": "Messages that belong together are gathered until it is quiet: at most 12 of them, for at most 7.5 seconds.",
     "sessions.contextvars": "Isolation keys are the request's own, also inside a lane.",
     "sessions.fork": "Two continuations of one answer know nothing of each other, wherever its history is kept.",
     "sessions.unknown-parent": "A conversation to continue from that its owner does not have is refused before anything runs.",
@@ -135,6 +137,7 @@ COMMAND_LINE = {
 
 AUTHORS = {
     "authors.contract": "A channel that subclasses ChannelContract is checked against the contract, and a broken one fails it.",
+    "authors.options": "An option declared in a channel's model is a key of its table and a keyword of its constructor, checked alike.",
     "authors.fakes": "The testing package has a real echo target, inbox channel and hand clock.",
     "authors.echo": "The echo channel passes the contract and works over HTTP with a push to its callback.",
     "authors.load": "Two hundred concurrent requests over twenty sessions lose, mix and overlap nothing.",
@@ -143,6 +146,10 @@ AUTHORS = {
 ACCESS = {
     "access.combinators": "Combinators of allowlists agree with the decision table for any tree.",
     "access.empty": "An empty allowlist is nobody.",
+    "access.receivers": "Whoever is refused outright gets no answer pushed, whoever names them as its destination.",
+    "access.asked": "Application code asks about somebody by the rules of their channel and by what it adds to them.",
+    "access.own-identity": "A channel speaks for its own people only: an identity of another channel is refused.",
+    "access.commands": "Only the host's own linking commands answer somebody who must link first, whatever a channel calls its own.",
     "access.loader": "A loader of ids is asked again now and then; a failure keeps the last good list, and without one nobody enters.",
     "access.decision": "Every case of the decision ends as the table says, with its reason code.",
     "access.mixed": "Listed ids pass and everyone else is asked to link, where the allowlist says so.",
@@ -158,6 +165,7 @@ PEOPLE = {
     "people.bounded": "Strangers who write once leave memory and state bounded.",
     "people.persisted": "With a state directory, who is known where survives a restart.",
     "people.forget": "Forgetting a person removes every trace.",
+    "people.shared": "What one host on a store learns of people (links, their end, forgetting) every other knows from their next message on.",
     "groups.addressing": "In a group the bot answers what the channel's addressing mode says, and every direct message.",
     "groups.scope": "Who shares a conversation in a group is what the channel's scope says; by default nobody does.",
     "linking.merge": "Linking makes two identities one person in one transaction.",
@@ -187,7 +195,19 @@ STATE = {
     "state.private": "The state directory is readable by its owner alone, from the beginning.",
     "state.keeps": "The database evicts nothing, has no size limit that drops data, and writes through.",
     "state.owner": "A second process on one state directory is refused with the first one's pid, until that is gone.",
+    "state.moved": "What the first edition kept in its second database is moved into the store, whole, whenever the process dies.",
     "state.versions": "An older record is migrated and a newer one refused with a sentence.",
+    "state.upgrade": "A state directory of the first edition opens and goes on: conversations, links, deliveries, runs, stored responses.",
+}
+
+RECORDS = {
+    "records.forgotten": "Forgetting a person removes every record about them from declared tables, and names the undeclared ones where they still stand.",
+    "records.bounded": "A declared table keeps its records no longer and in no greater number than it says.",
+    "records.taken-back": "A record that could not be read is set aside, and taken back by a version that can read it.",
+    "records.state": "The operator sees every table: what it holds, how much, how much was set aside, and whether it names people.",
+    "records.first-edition": "A record of the first edition is read, found when its person is forgotten, and written anew in the form of today.",
+    "records.one-commit": "All that belongs to accepting a message is one commit, and all that belongs to its end is one.",
+    "owners.shared": "Of several hosts on one store each leaves alone what a living one holds, and one takes up what a dead one left.",
 }
 
 DELIVERIES = {
@@ -220,6 +240,7 @@ DURABILITY = {
     "crash.hostile": "A state directory full of hostile files, rows and records runs no code; the host starts and names what it set aside.",
     "crash.owner": "A second host on one state directory is refused with the first one's pid, until that one is killed.",
     "crash.full-disk": "A disk that takes nothing is a clear refusal and turns readiness red; no accepted turn is lost, and it passes by itself.",
+    "crash.ends": "Turns whose ends wait for a disk that takes nothing end in the order they came, and no later one overtakes them.",
     "crash.memory": "Sessions unless snapshots are declined, named threads always, and people's addresses survive a restart.",
     "crash.many": "Thousands of pending deliveries go out after a restart in order, a bounded number at a time.",
     "background.states": "A background run's token is opaque and says queued, running, completed with the answer, or failed with a safe text.",
@@ -253,6 +274,7 @@ TEAMS = {
     "teams.files": "Files come from and go to trusted places only, never with the bot's token where it does not belong.",
     "teams.sign-in": "A sign-in is exchanged once for all clients, and 412 when it fails.",
     "teams.lifecycle": "Newcomers are welcomed once, and unknown activities are acknowledged.",
+    "teams.forget": "Forgetting a person leaves no byte of them, their accounts or their personal chat in what the channel keeps.",
     "teams.kill": "A process killed between the 200 and the answer loses nothing and says nothing twice.",
 }
 
@@ -286,6 +308,7 @@ TELEGRAM = {
     "telegram.push": "A push reaches users, chats and topics, silently when wanted, with the message ids as its receipt.",
     "telegram.config": "Options that cannot work are refused by name, and secrets come from the file's references.",
     "telegram.forget": "Forgetting a person leaves no record of the channel that names them, and nothing in its memory.",
+    "telegram.shared": "Of several hosts on one store one polls, the next takes over when it is gone, and each leaves alone what another is at work on.",
     "telegram.shutdown": "A stop does not wait for the poll that Telegram holds.",
     "telegram.fake": "The fake Bot API refuses what Telegram's own parser refuses, and runs alone.",
     "telegram.crowd": "Hundreds of chats at once are all answered and leave no open turn behind.",
@@ -295,7 +318,7 @@ REQUIREMENTS: dict[str, str] = {
     key: text
     for chapter in (
         *(WORKSPACE, HOOKS, DISCOVERY, CONFIGURATION, TURN, SESSIONS, AGENTS, APP, RESPONSES, COMMAND_LINE, AUTHORS),
-        *(ACCESS, PEOPLE, WORKFLOWS, CLIENTS, STATE, DELIVERIES, DURABILITY, OPERATOR, TEAMS, TELEGRAM),
+        *(ACCESS, PEOPLE, WORKFLOWS, CLIENTS, STATE, RECORDS, DELIVERIES, DURABILITY, OPERATOR, TEAMS, TELEGRAM),
     )
     for key, text in chapter.items()
 }

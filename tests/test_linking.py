@@ -206,7 +206,7 @@ async def test_a_person_who_is_denied_reaches_nothing_on_any_path() -> None:
         eve = Chat(desk.channel, "eve")
         paths = [
             await eve.outcome("hello"),
-            await eve.outcome("pressed", operation="callback"),
+            await eve.outcome("pressed", operation="command.invoke"),
             await eve.outcome("hello", is_group=True),
             await eve.channel.context.dispatch(replace(eve.request("hello"), conversation_id="1")),
             *[

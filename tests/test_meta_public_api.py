@@ -17,27 +17,34 @@ ROOT = Path(__file__).resolve().parent.parent
 
 PUBLIC_NAMES = {
     "agent developer": """
-        AgentFrameworkHost RuntimeMode
+        AgentFrameworkHost HostConfigurationError HostingError OperationRefused PluginError RuntimeMode Target
     """,
     "channel author": """
-        Channel ChannelCommand ChannelCommandContext ChannelContext ChannelContribution ChannelIdentity ChannelPush
-        ChannelPushCodec ChannelRequest ChannelResponseContext ChannelResponseHook ChannelRunHook ChannelSession
-        ChannelStreamTransformHook HostedRunResult LiveReply ResponseTarget ResponseTargetKind
-        Outcome Reply Accepted Duplicate Busy Failed
-        PermanentPushError RetryLater
-        apply_response_hook apply_run_hook hookimpl hookspec result_text
-        ISOLATION_HEADER_CHAT ISOLATION_HEADER_USER IsolationKeys
-        get_current_isolation_keys reset_current_isolation_keys set_current_isolation_keys
+        Accepted Busy Channel ChannelCommand ChannelCommandContext ChannelContext ChannelContribution
+        ChannelIdentity ChannelPush ChannelPushCodec ChannelRequest ChannelResponseContext ChannelResponseHook
+        ChannelRunHook ChannelSession ChannelStreamTransformHook Duplicate Failed HostedRunResult
+        ISOLATION_HEADER_CHAT ISOLATION_HEADER_USER IsolationKeys LaneFull LiveReply Operation Outcome Sole
+        PermanentPushError Reply RequestAttributes ResponseTarget ResponseTargetKind RetryLater SendAttempt
+        SendRecord Stopped TargetInputError TurnFailed UncertainSend apply_response_hook apply_run_hook
+        get_current_isolation_keys hookimpl hookspec reset_current_isolation_keys result_text
+        set_current_isolation_keys
     """,
     "who may speak": """
-        AllOfAllowlists AllowAll AllowlistDecision Allowed AnyOfAllowlists AuthPolicy AuthorizationContext
+        AllOfAllowlists AllowAll Allowed AllowlistDecision AnyOfAllowlists AuthPolicy AuthorizationContext
         AuthorizationError AuthorizationOutcome CallableAllowlist ChannelConfigurationError ClaimValue Denied
-        IdentityAllowlist IdentityLinker LinkChallenge LinkRequired LinkResolution LinkedClaimAllowlist LinkedIdentity
-        NativeIdAllowlist OneTimeCodeLinker SupportsLinkStorePath
+        IdentityAllowlist IdentityLinker IdentityResolver LinkChallenge LinkRequired LinkResolution
+        LinkedClaimAllowlist LinkedIdentity NativeIdAllowlist OneTimeCodeLinker SupportsLinkStorePath
     """,
     "durable work": """
-        ContinuationToken DurableTaskPayloadMode DurableTaskRunner HostStatePaths InProcessTaskRunner
-        PushPayloadNotPicklable PushPayloadNotSerializable RetryPolicy TaskHandle TaskStatus
+        ContinuationToken DurableTask DurableTaskHandler DurableTaskPayloadMode DurableTaskRunner HostStatePaths
+        InProcessTaskRunner PreparedTask PushPayloadNotPicklable PushPayloadNotSerializable RetryPolicy
+        TaskHandle TaskStatus TransactionalTaskRunner HousedTaskRunner OperableTaskRunner Owner RuledTaskRunner
+        StartedTaskRunner StoredTask TaskTable WorkOwnership
+    """,
+    "store": """
+        Delete ErasesRemoved Insert Put RecordExists StateDirectoryInUse Store StoreError UnreadableRecord Write
+        ABSENT BY_KEY Codec CommitRefused DiskStore Expect Expiry Fence Fenced Lanes Lease Leases MemoryStore Place
+        RecordCodec Records RecordsDiffer Stored Table
     """,
 }
 ALL_NAMES = sorted(name for names in PUBLIC_NAMES.values() for name in names.split())

@@ -19,7 +19,7 @@ async def test_only_the_owner_can_open_the_socket_which_goes_with_the_host(site)
     found = (site.state / "control.sock").stat()
     assert stat.S_ISSOCK(found.st_mode)
     assert stat.S_IMODE(found.st_mode) == 0o600
-    assert sorted(each.name for each in site.state.iterdir()) == ["control.sock", "runner", "sessions"]
+    assert sorted(each.name for each in site.state.iterdir()) == ["control.sock", "runner"]
     await site.stop()
     assert not (site.state / "control.sock").exists()
 

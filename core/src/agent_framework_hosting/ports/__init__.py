@@ -1,11 +1,43 @@
 """The seams of the host: what a store, a runner, an allowlist, a linker or a live reply must do."""
 
-from .channel import ChannelContext, ChannelPush, ChannelPushCodec, LiveReply, Target
-from .durable import DurableTask, DurableTaskHandler, DurableTaskRunner, PreparedTask, TransactionalTaskRunner
+from .channel import ChannelContext, ChannelPush, ChannelPushCodec, LiveReply, Sole, Target
+from .durable import (
+    DurableTask,
+    DurableTaskHandler,
+    DurableTaskRunner,
+    HousedTaskRunner,
+    LaneOf,
+    OnUncertain,
+    OperableTaskRunner,
+    PreparedTask,
+    Reconcile,
+    RuledTaskRunner,
+    StartedTaskRunner,
+    StoredTask,
+    TaskRule,
+    TaskTable,
+    TransactionalTaskRunner,
+)
+from .lanes import Lanes, Place
+from .ownership import HOST_LEASE, NOBODY, Owner, WorkOwnership
 from .people import IdentityAllowlist, IdentityLinker, IdentityResolver, SupportsLinkStorePath
-from .store import Delete, ErasesRemoved, Insert, Put, Store, Write
+from .store import (
+    ABSENT,
+    Delete,
+    ErasesRemoved,
+    Expect,
+    Fence,
+    Insert,
+    Lease,
+    Leases,
+    Put,
+    Store,
+    Stored,
+    Write,
+)
 
 __all__ = [
+    "ABSENT",
     "ChannelContext",
     "ChannelPush",
     "ChannelPushCodec",
@@ -14,16 +46,38 @@ __all__ = [
     "DurableTaskHandler",
     "DurableTaskRunner",
     "ErasesRemoved",
+    "Expect",
+    "Fence",
+    "HOST_LEASE",
+    "HousedTaskRunner",
     "IdentityAllowlist",
     "IdentityLinker",
     "IdentityResolver",
     "Insert",
+    "LaneOf",
+    "Lanes",
+    "Lease",
+    "Leases",
     "LiveReply",
+    "NOBODY",
+    "OnUncertain",
+    "OperableTaskRunner",
+    "Owner",
+    "Place",
     "PreparedTask",
     "Put",
+    "Reconcile",
+    "RuledTaskRunner",
+    "Sole",
+    "StartedTaskRunner",
     "Store",
+    "Stored",
+    "StoredTask",
     "SupportsLinkStorePath",
     "Target",
+    "TaskRule",
+    "TaskTable",
     "TransactionalTaskRunner",
+    "WorkOwnership",
     "Write",
 ]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 from ..model.command import ChannelCommand
 from ..model.identity import ChannelIdentity
-from ..model.outcome import HostedStream, Outcome
+from ..model.outcome import HostedStream, Outcome, Stopped
 from ..model.request import ChannelRequest
 from ..model.result import HostedRunResult, TargetResult
 from ..model.target import ResponseTarget
-from ..model.verdict import AuthorizationOutcome, ClaimValue
+from ..model.verdict import AuthorizationOutcome, ClaimValue, Denied, LinkRequired
 from .store import Store
 
 if TYPE_CHECKING:
@@ -51,6 +52,19 @@ class ChannelPushCodec(Protocol):
         ...
 
 
+class Sole(Protocol):
+    """A name that one host holds alone, for as long as ``held``."""
+
+    @property
+    def held(self) -> bool:
+        """Whether it is still held; another host may take it over when this one was silent for too long."""
+        ...
+
+    async def lost(self) -> None:
+        """Wait until it is not held any more."""
+        ...
+
+
 @runtime_checkable
 class LiveReply(Protocol):
     """Show one answer while it is written. ``finish`` is the delivery: preview and final are one message."""
@@ -69,7 +83,14 @@ class LiveReply(Protocol):
 
 
 class ChannelContext(Protocol):
-    """What the host offers one channel."""
+    """What the host offers one channel.
+
+    The doors ``dispatch``, ``admit``, ``invoke_command`` and ``stop`` return what became of a request: a refusal is an
+    outcome like any other, safe to show, and nothing a user can cause is raised. ``authorize`` returns the decision it
+    was asked for. What hands back a value of its own has no place for an outcome and raises ``AuthorizationError``,
+    which carries it: ``run``, ``run_stream``, ``deliver_response``, and ``wire_target``, a check of the wire's words
+    before there is a request.
+    """
 
     @property
     def target(self) -> Target:
@@ -83,7 +104,26 @@ class ChannelContext(Protocol):
 
     @property
     def store(self) -> Store:
-        """The host's store, with tables of this channel's own."""
+        """The host's store, with tables of this channel's own.
+
+        Declare them in ``ChannelContribution(tables=...)`` and read and write them through ``Records``.
+        """
+        ...
+
+    @property
+    def host_id(self) -> str:
+        """The id of this start of the host: what a record names that says who is at work on something."""
+        ...
+
+    async def hosts(self) -> Collection[str]:
+        """Return the ids of the hosts on this store that live, this one's included."""
+        ...
+
+    def sole(self, name: str) -> AbstractAsyncContextManager[Sole]:
+        """Wait until this host is the only one to hold a name of this channel, and hold it inside the context.
+
+        For what only one may do at a time, such as polling with a bot's token. Watch ``Sole.lost`` meanwhile.
+        """
         ...
 
     def messages_of(self, result: HostedRunResult[TargetResult]) -> Sequence[Message]:
@@ -108,10 +148,10 @@ class ChannelContext(Protocol):
         """
         ...
 
-    async def stop(self, request: ChannelRequest) -> int:
+    async def stop(self, request: ChannelRequest) -> Stopped | LinkRequired | Denied:
         """Cancel the admitted turns of the request's conversation, running and waiting; return how many.
 
-        The request passes the gate: who may not speak stops nothing. Raises ``AuthorizationError``.
+        The request passes the gate: who may not speak stops nothing, and is told as for a message.
         """
         ...
 
@@ -124,7 +164,10 @@ class ChannelContext(Protocol):
         ...
 
     async def deliver_response(self, request: ChannelRequest, payload: HostedRunResult[TargetResult]) -> bool:
-        """Send an answer to the request's target; True means the origin should render it itself."""
+        """Send an answer to the request's target; True means the origin should render it itself.
+
+        Raises ``AuthorizationError`` when the speaker is refused.
+        """
         ...
 
     def wire_target(self, name: str | Sequence[str] | None) -> ResponseTarget:
