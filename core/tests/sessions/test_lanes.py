@@ -147,6 +147,29 @@ async def test_who_goes_away_while_another_host_is_in_the_lane_closes_it_for_nob
 
 
 @pytest.mark.anyio
+async def test_a_sick_store_is_waited_for_and_no_reason_to_be_in_a_lane() -> None:
+    asked: list[str] = []
+
+    async def hold(name: str) -> bool:
+        asked.append(name)
+        if len(asked) < 3:
+            raise StoreError("The cable is cut.")
+        return len(asked) > 3
+
+    async def let_go(name: str) -> None:
+        asked.append(f"not {name}")
+
+    lanes = SharedLanes(ProcessLanes(), hold, let_go)
+    place = lanes.reserve("a")
+    async with asyncio.timeout(20):
+        await place.enter()
+        assert len(asked) == 4
+        place.leave()
+        await lanes.idle()
+    assert asked == [*asked[:1] * 4, f"not {asked[0]}"]
+
+
+@pytest.mark.anyio
 async def test_a_name_that_cannot_be_given_back_is_no_reason_to_stand_still() -> None:
     async def hold(name: str) -> bool:
         return True
