@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final, Protocol, TypeAlias, runtime_checkable
 
 ABSENT: Final = 0
 """The version of a record that does not exist."""
 
 
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
 def _nothing() -> Mapping[str, str]:
-    return {}
+    return _NOTHING
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ def changes_of(
                 raise Fenced(write.name)
             continue
         record = (write.table, write.key)
-        expected = _expected(write)
+        expected = write.expect if isinstance(write, Put) else _expected(write)
         if expected is not None:
             found = version_after(changes[record], now) if record in changes else version_of(record)
             if found != expected:

@@ -6,6 +6,7 @@ import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import count
+from typing import TypeAlias
 
 from ..ports import ABSENT, Insert, Lease, Put, Stored, Write
 from .changes import RecordKey, changes_of, has_expired
@@ -74,7 +75,7 @@ class MemoryStore:
             if len(page) >= limit or not key.startswith(prefix):
                 break
             if held.is_there(key, now):
-                page.append((key, held.records[key].text))
+                page.append((key, held.records[key][0]))
         return page
 
     async def find(
@@ -87,7 +88,7 @@ class MemoryStore:
         if held is None:
             return []
         keys = (key for key in held.found_by(field, value) if (not after or key > after) and held.is_there(key, now))
-        return [(key, held.records[key].text) for key in sorted(keys)[:limit]]
+        return [(key, held.records[key][0]) for key in sorted(keys)[:limit]]
 
     async def count(self, table: str) -> int:
         """Return the number of records in a table."""
@@ -126,7 +127,7 @@ class MemoryStore:
         held, now = self._tables.get(table), self._clock()
         if held is None:
             return 0
-        there = [(record.version, key) for key, record in held.records.items() if held.is_there(key, now)]
+        there = [(version, key) for key, (_, version, _) in held.records.items() if held.is_there(key, now)]
         there.sort()
         return held.remove_all([key for _, key in there[: max(0, len(there) - most)]])
 
@@ -153,11 +154,15 @@ class MemoryStore:
         held = self._tables.get(record[0])
         if held is None or not held.is_there(record[1], self._clock()):
             return None
-        return held.records[record[1]]
+        return Stored(record[1], *held.records[record[1]])
 
     def _version(self, record: RecordKey) -> int:
         found = self._find(record)
         return ABSENT if found is None else found.version
+
+
+_Kept: TypeAlias = tuple[str, int, float | None]
+"""Text, version and end of a record; the garbage collector passes tuples of such values over."""
 
 
 class _Table:
@@ -170,7 +175,7 @@ class _Table:
     __slots__ = ("_dead", "_ending", "_found", "_lookups", "_new", "_order", "records")
 
     def __init__(self) -> None:
-        self.records: dict[str, Stored] = {}
+        self.records: dict[str, _Kept] = {}
         self._lookups: dict[str, Mapping[str, str]] = {}  # by key
         self._found: dict[tuple[str, str], set[str]] = {}  # keys by field and value
         self._ending: set[str] = set()  # keys of the records that expire
@@ -187,7 +192,7 @@ class _Table:
                 self._order.append(key)
             else:
                 self._new.append(key)
-        self.records[key] = Stored(key, write.text, version, write.expires_at)
+        self.records[key] = (write.text, version, write.expires_at)
         if write.expires_at is not None:
             self._ending.add(key)
         elif self._ending:
@@ -213,10 +218,10 @@ class _Table:
 
     def is_there(self, key: str, now: float) -> bool:
         record = self.records.get(key)
-        return record is not None and not has_expired(record.expires_at, now)
+        return record is not None and not has_expired(record[2], now)
 
     def expired(self, now: float) -> Sequence[str]:
-        return [key for key in self._ending if has_expired(self.records[key].expires_at, now)]
+        return [key for key in self._ending if has_expired(self.records[key][2], now)]
 
     def count(self, now: float) -> int:
         return len(self.records) - (len(self.expired(now)) if self._ending else 0)

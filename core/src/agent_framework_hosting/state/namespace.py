@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 
-from ..errors import Fenced, RecordExists, RecordsDiffer
-from ..ports import Fence, Lease, Store, Stored, Write
+from ..errors import CommitRefused, Fenced, RecordExists, RecordsDiffer
+from ..ports import Fence, Lease, Put, Store, Stored, Write
 
 
 class StoreNamespace:
@@ -66,8 +65,10 @@ class StoreNamespace:
 
     async def commit(self, writes: Sequence[Write]) -> int:
         """Apply all writes in one transaction, or none and raise; return the version of what was written."""
-        with self._own_names():
+        try:
             return await self._store.commit([self._own(write) for write in writes])
+        except CommitRefused as refusal:
+            raise self._renamed(refusal) from refusal
 
     async def sweep(self) -> int:
         """Remove the records that have expired, whosever they are; return their number."""
@@ -84,8 +85,10 @@ class StoreNamespace:
 
     async def renew(self, lease: Lease, seconds: float) -> Lease:
         """Hold on for ``seconds`` from now. Raises ``Fenced`` when another owner came."""
-        with self._own_names():
+        try:
             return replace(await self._store.renew(self._owned(lease), seconds), name=lease.name)
+        except Fenced as refusal:
+            raise self._renamed(refusal) from refusal
 
     async def release(self, lease: Lease) -> None:
         """Let go; does nothing when it is another's by now."""
@@ -97,6 +100,9 @@ class StoreNamespace:
         return None if held is None else replace(held, name=name)
 
     def _own(self, write: Write) -> Write:
+        if isinstance(write, Put):
+            table = self._prefix + write.table
+            return Put(table, write.key, write.text, write.expect, write.expires_at, write.lookups)
         if isinstance(write, Fence):
             return replace(write, name=self._prefix + write.name)
         return replace(write, table=self._prefix + write.table)
@@ -107,18 +113,14 @@ class StoreNamespace:
     def _name(self, name: str) -> str:
         return name.removeprefix(self._prefix)
 
-    @contextmanager
-    def _own_names(self) -> Generator[None]:
-        """Refuse in the names the owner knows."""
-        try:
-            yield
-        except Fenced as refusal:
-            raise Fenced(self._name(refusal.lease)) from refusal
-        except RecordExists as refusal:
-            records = self._records(refusal)
-            raise RecordExists(*records[0], records[1:]) from refusal
-        except RecordsDiffer as refusal:
-            raise RecordsDiffer(self._records(refusal)) from refusal
+    def _renamed(self, refusal: CommitRefused) -> CommitRefused:
+        """Return a refusal in the names the owner knows."""
+        if isinstance(refusal, Fenced):
+            return Fenced(self._name(refusal.lease))
+        if not isinstance(refusal, RecordsDiffer):
+            return refusal
+        records = self._records(refusal)
+        return RecordExists(*records[0], records[1:]) if isinstance(refusal, RecordExists) else RecordsDiffer(records)
 
     def _records(self, refusal: RecordsDiffer) -> list[tuple[str, str]]:
         return [(self._name(table), key) for table, key in refusal.records]

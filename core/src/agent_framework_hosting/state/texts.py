@@ -19,13 +19,17 @@ def check_writes(writes: Sequence[Write]) -> None:
         if isinstance(write, Fence):
             continue
         check_name(write.table)
-        text = write.text if isinstance(write, (Put, Insert)) else ""
-        if not (is_text(write.key) and is_text(text)):
+        key = write.key
+        if "\0" in key or not (key.isascii() or _is_unicode(key)):
             raise _no_text(write)
-        if len(text) > _LONGEST_TEXT:
-            raise StoreError(f"{_record(write)} is too long ({len(text)} characters).")
-        if isinstance(write, (Put, Insert)) and (write.lookups or write.expires_at is not None):
-            _check_ends_and_lookups(write)
+        if isinstance(write, (Put, Insert)):
+            text = write.text
+            if "\0" in text or not (text.isascii() or _is_unicode(text)):
+                raise _no_text(write)
+            if len(text) > _LONGEST_TEXT:
+                raise StoreError(f"{_record(write)} is too long ({len(text)} characters).")
+            if write.lookups or write.expires_at is not None:
+                _check_ends_and_lookups(write)
 
 
 def fault_of(writes: Sequence[Write]) -> StoreError | None:

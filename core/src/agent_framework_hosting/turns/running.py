@@ -130,20 +130,22 @@ class Preview:
 def stream_of(turn: Turn, pieces: AsyncGenerator[AgentResponseUpdate | None]) -> HostedStream:
     """Return the stream of a turn that is being carried and has begun; None among ``pieces`` is no update.
 
-    Every step of it sees the context variables of the caller, whoever reads. The turn ends when the stream is read to
-    its end, awaited, closed or dropped. A failure is raised as ``TurnFailed``.
+    The run and the hooks see the context variables of the caller, whoever reads. The turn ends when the stream is read
+    to its end, awaited, closed or dropped. A failure is raised as ``TurnFailed``.
     """
     context = copy_context()
 
     async def updates() -> AsyncGenerator[AgentResponseUpdate]:
+        in_context = True  # the run keeps the context it begins in; hooks need it to the end
         try:
             while True:
-                try:
-                    update = await InContext(context, pieces.__anext__())
-                except StopAsyncIteration:
-                    break
+                step = pieces.__anext__()
+                update = await (InContext(context, step) if in_context else step)
+                in_context = turn.shaped
                 if update is not None:
                     yield update
+        except StopAsyncIteration:
+            pass
         finally:
             await close()
         if turn.fault is not None:
