@@ -88,12 +88,15 @@ class Site:
         self._news = asyncio.Condition()
         self._stack = stack
 
-    async def host(self, agent: EchoAgent) -> tuple[AgentFrameworkHost, Wall, Cable]:
-        wall, cable = Wall(self.posted, self._news), Cable(self.store)
+    async def host(self, agent: EchoAgent, wall: Wall | None = None) -> tuple[AgentFrameworkHost, Wall, Cable]:
+        wall, cable = wall or self.wall(), Cable(self.store)
         made = AgentFrameworkHost(
             agent, channels=[wall], store=cable, config={"lease_seconds": LEASE_SECONDS, "snapshot_sessions": True}
         )
         return await self._stack.enter_async_context(made), wall, cable
+
+    def wall(self) -> Wall:
+        return Wall(self.posted, self._news)
 
     async def until(self, holds: Callable[[Sequence[str]], bool]) -> list[str]:
         async with asyncio.timeout(20), self._news:
@@ -216,3 +219,55 @@ async def test_an_event_is_taken_by_one_host_only(site: Site) -> None:
     kinds = sorted(each.to_public_dict()["outcome"] for each in outcomes)
     assert kinds == ["accepted", "duplicate", "duplicate"]
     assert await site.until(lambda posted: len(posted) == 1) == ["ada: 1: once"]
+
+
+async def test_a_host_that_dies_while_another_starts_is_taken_over_as_well(site: Site) -> None:
+    async with held_agent() as (agent, begun, gate):
+        _, first, cable = await site.host(agent)
+        await first.context.admit(said("slow work", "ada", "1"))
+        await first.context.admit(said("and then", "ada", "2"))
+        async with asyncio.timeout(10):
+            await begun.wait()
+
+        class Slow(Wall):
+            async def starting(self) -> None:
+                cable.cut = True
+                site.clock.advance(LEASE_SECONDS + 1)  # the other dies after what is left was looked for
+
+            @hookimpl
+            def contribute_routes(self, context: ChannelContext) -> ChannelContribution:
+                self.context = context
+                return ChannelContribution(on_startup=[self.starting])
+
+        wall = site.wall()
+        wall.__class__ = Slow
+        await site.host(EchoAgent(), wall)
+        assert await site.until(lambda posted: len(posted) == 2) == [f"ada: {APOLOGY}", "ada: 1: and then"]
+        cable.cut = False
+        gate.set()
+
+
+async def test_a_turn_that_was_taken_over_is_not_answered_by_who_lost_it(site: Site) -> None:
+    async with held_agent() as (agent, begun, gate):
+        _, first, cable = await site.host(agent)
+        answer = asyncio.create_task(first.context.dispatch(said("slow work", "ada", "1")))
+        async with asyncio.timeout(10):
+            await begun.wait()
+        await site.host(EchoAgent())
+        cable.cut = True
+        site.clock.advance(LEASE_SECONDS + 1)
+        assert await site.until(lambda posted: len(posted) == 1) == [f"ada: {APOLOGY}"]
+        cable.cut = False
+        gate.set()
+        assert (await answer).to_public_dict()["code"] == "unavailable"
+
+
+async def test_a_name_is_waited_for_while_the_store_is_sick(site: Site) -> None:
+    _, wall, cable = await site.host(EchoAgent())
+    cable.cut = True
+    async with AsyncExitStack() as holding:
+        waiting = asyncio.create_task(holding.enter_async_context(wall.context.sole("poll")))
+        await asyncio.sleep(0)
+        cable.cut = False
+        async with asyncio.timeout(10):
+            assert (await waiting).held

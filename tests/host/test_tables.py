@@ -18,6 +18,7 @@ from agent_framework_hosting import (
     ChannelIdentity,
     ChannelRequest,
     Expiry,
+    Put,
     RecordCodec,
     Records,
     Table,
@@ -100,8 +101,6 @@ async def test_a_person_in_a_declared_table_is_forgotten_to_the_last_byte(tmp_pa
         await channel.take("2", "bob", "bob's own")
         damaged = f'{{"kind":"note","v":9,"data":{{"user":"ada","text":"{SECRET}"}}}}'
         await channel.store.commit([channel.notes.put("3", Note("ada", "r", SECRET))])
-        from agent_framework_hosting import Put  # noqa: PLC0415 - what a newer version of the channel would have written
-
         await channel.store.commit([Put("notes", "4", damaged)])
         assert await channel.notes.get("4") is None
         assert SECRET.encode() in bytes_of(state)
@@ -131,8 +130,6 @@ async def test_the_operator_sees_every_table_and_what_could_not_be_read(tmp_path
     state, channel = tmp_path / "state", Diary()
     async with host(channel, state):
         await channel.take("1", "ada", "one")
-        from agent_framework_hosting import Put  # noqa: PLC0415 - as above
-
         await channel.store.commit([Put("notes", "x", "no JSON at all")])
         assert [note.text async for _, note in channel.notes.all()] == ["one"]
         code, found, _ = await operate(state, "state")
@@ -151,8 +148,6 @@ async def test_what_was_set_aside_is_taken_back_by_a_version_that_can_read_it(tm
     newer = RecordCodec("note", 2, Note, {1: lambda fields: fields})
     async with host(channel, state):
         await channel.take("1", "ada", "plain")
-        from agent_framework_hosting import Put  # noqa: PLC0415 - as above
-
         await channel.store.commit([Put("notes", "2", newer.dump(Note("bob", "lobby", "newer")))])
         assert [note.text async for _, note in channel.notes.all()] == ["plain"]
 
@@ -184,8 +179,6 @@ async def test_a_table_keeps_as_many_as_it_declares(tmp_path: Path) -> None:
 async def test_what_a_table_held_before_it_was_declared_counts_as_written_now(tmp_path: Path) -> None:
     state, careless = tmp_path / "state", Careless()
     async with host(careless, state):
-        from agent_framework_hosting import Put  # noqa: PLC0415 - as above
-
         bare = json.dumps({"who": "ada", "text": SECRET})
         put = [
             Put("notes", "1", bare),
@@ -218,3 +211,105 @@ async def test_what_a_table_held_before_it_was_declared_counts_as_written_now(tm
         await operate(state, "identities", "forget", "diary:ada", "--yes")
         assert [key async for key, _ in records.all()] == []
     assert SECRET.encode() not in bytes_of(state)
+
+
+# Forgetting what is hard to read
+
+
+@dataclass(frozen=True)
+class Owned:
+    """A note whose person stands under another name than before."""
+
+    owner: str
+    text: str
+
+
+class Plain:
+    """A codec of the author's own, whose texts are no JSON."""
+
+    def dump(self, value: Note, /) -> str:
+        return f"{value.user}|{value.room}|{value.text}"
+
+    def load(self, text: str, /) -> Note:
+        return Note(*text.split("|"))
+
+
+def envelope(version: int, **fields: str) -> str:
+    return json.dumps({"kind": "note", "v": version, "data": fields})
+
+
+RENAMED = RecordCodec("note", 2, Owned, {1: lambda fields: {"owner": fields["user"], "text": fields["text"]}})
+HARD = {
+    "newer, the person under another name": (NOTES, "x", envelope(7, who="ada", words=SECRET)),
+    "bare JSON without the field": (NOTES, "x", json.dumps({"who": "ada", "words": SECRET})),
+    "cut inside the name": (NOTES, "x", f'{{"kind":"note","v":1,"data":{{"text":"{SECRET}","user":"ada'),
+    "garbage under the person's key": (NOTES, "diary:ada", f"\x7f garbage {SECRET}"),
+    "the name inside a longer string": (NOTES, "x", f'["note of ada: {SECRET}"]'),
+    "older, the field renamed since": (
+        Table("notes", RENAMED, person="owner"),
+        "x",
+        NOTES.codec.dump(Note("ada", "r", SECRET)),
+    ),
+    "no JSON at all": (Table("notes", Plain(), person="user"), "x", f"ada|lobby|{SECRET}"),
+}
+
+
+@pytest.mark.requirement("records.forgotten")
+@pytest.mark.parametrize("case", HARD, ids=list(HARD))
+@pytest.mark.parametrize("aside", [False, True], ids=["as it is", "once it was read"])
+async def test_what_is_hard_to_read_is_forgotten_too(tmp_path: Path, case: str, aside: bool) -> None:
+    table, key, text = HARD[case]
+
+    class Hard(Diary):
+        declares = (table,)
+
+    state, channel = tmp_path / "state", Hard()
+    async with host(channel, state):
+        await meet(channel, "ada")
+        await channel.store.commit([Put("notes", key, text), Put("notes", "other", text.replace("ada", "adam"))])
+        if aside:
+            records = Records(channel.store, table)
+            assert len([key async for key, _ in records.all()]) in {0, 2}
+        code, gone, _ = await operate(state, "identities", "forget", "diary:ada", "--yes")
+        left = [kept for name in ("notes", "notes.unreadable") for kept, _ in await channel.store.scan(name)]
+    assert (code, gone["left"], left) == (0, [], ["other"])
+
+
+@pytest.mark.requirement("records.forgotten")
+async def test_a_table_nobody_declared_that_names_the_person_in_plain_text_is_named(tmp_path: Path) -> None:
+    state, channel = tmp_path / "state", Careless()
+    async with host(channel, state):
+        await meet(channel, "ada")
+        await channel.store.commit([Put("log", "1", "ada wrote"), Put("other", "1", "adam wrote")])
+    code, gone, _ = await operate(state, "identities", "forget", "diary:ada", "--yes")
+    named = " ".join(gone["left"])
+    assert (code, "of.diary.log" in named, "of.diary.other" in named) == (1, True, False)
+
+
+@pytest.mark.requirement("records.evolve")
+async def test_a_declaration_that_changes_holds_for_what_is_there(tmp_path: Path) -> None:
+    class Before(Diary):
+        declares = (Table("notes", NOTES.codec, person="user"),)
+
+    state, channel = tmp_path / "state", Before()
+    async with host(channel, state):
+        await channel.store.commit([Records(channel.store, channel.declares[0]).put("1", Note("ada", "lobby", "old"))])
+
+    class After(Diary):
+        declares = (Table("notes", NOTES.codec, person="user", indexed=("room",), expiry=Expiry(seconds=3600)),)
+
+    channel = After()
+    async with host(channel, state):
+        records = Records(channel.store, channel.declares[0])
+        assert [note.text async for _, note in records.find("room", "lobby")] == ["old"]
+        stored = await channel.store.read("notes", "1")
+        assert stored is not None
+        assert stored.expires_at is not None
+
+    class Renamed(Diary):
+        declares = (Table("notes", RENAMED, person="owner", indexed=("owner",)),)
+
+    channel = Renamed()
+    async with host(channel, state):
+        records = Records(channel.store, channel.declares[0])
+        assert [note.text async for _, note in records.find("owner", "ada")] == ["old"]

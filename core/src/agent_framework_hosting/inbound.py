@@ -84,6 +84,7 @@ class Inbound:
 
     async def stop(self, request: ChannelRequest) -> Stopped | LinkRequired | Denied:
         """Cancel the admitted turns of the request's conversation, if its speaker may speak; return how many."""
+        self._steps.require_channel(request)
         verdict = await self._steps.gate.authorize_request(request)
         if not isinstance(verdict, Allowed):
             return verdict
@@ -125,6 +126,8 @@ class Inbound:
     async def _admitted(self, request: ChannelRequest, *, journaled: bool) -> Turn | Outcome:
         """Nothing is written before the gate has allowed it."""
         steps = self._steps
+        if request.channel not in steps.channels:
+            steps.require_channel(request)
         if request.event_id is not None and steps.journal.seen(request.channel, request.event_id):
             return Duplicate(request.event_id)  # 1 seen before
         if request.is_group and not is_addressed(request, steps.plugins.channel(request.channel).accept_in_group):

@@ -66,7 +66,7 @@ async def test_what_a_channel_declared_is_known_without_it() -> None:
     await without.load()
     (known,) = [each for each in without if each.name == "of.echo.notes"]
     assert (known.channel, known.person, known.holds, known.owner) == ("echo", ("user",), "notes", NOTES.owner)
-    assert await deletes(without) == {("of.echo.notes", "1")}
+    assert await deletes(without) == {("of.echo.notes", "1"), ("of.echo.notes.unreadable", "2")}
     assert await without.covers("echo")
     assert not await without.covers("other")
 

@@ -151,6 +151,7 @@ class Lifecycle:
         await self._open_state()
         try:
             await self._endings.drain()  # what an earlier life of this very host could not write down
+            gone = await self._ownership.lapsed()
             await self._recovery.find()
             await start_all(members)
         except BaseException:
@@ -161,7 +162,8 @@ class Lifecycle:
         try:
             taken_up = await self._recovery.take_up(self._inbound.take_on)
             resumed = await self._resume_runner()
-            await self._settle()
+            for host_id in gone:  # all their work is taken up; who lapsed since then has the next round
+                await self._ownership.settled(host_id)
             if self._control is not None:
                 await self._control.open()
         except BaseException:
@@ -285,11 +287,6 @@ class Lifecycle:
             await self._ownership.settled(host_id)
             fields = {"host": host_id, "turns": turns, "deliveries": deliveries}
             logger.warning("Took over what another host left", extra=fields)
-
-    async def _settle(self) -> None:
-        """Forget the hosts whose work was all taken up at the start."""
-        for host_id in await self._ownership.lapsed():
-            await self._ownership.settled(host_id)
 
 
 async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:

@@ -30,6 +30,7 @@ from ..records import Catalog
 from ..sessions.conversations import Sessions
 from ..sessions.lanes import ProcessLanes, SharedLanes
 from ..sessions.people import People
+from ..state.memory import MemoryStore
 from ..state.namespace import StoreNamespace
 from ..state.ownership import Ownership
 from ..turns.ending import Endings
@@ -80,6 +81,7 @@ def wire(options: HostOptions) -> Parts:
     runner = choose_runner(options, mode)
     check_pairing(plugins, runner, execution.unstorable_types)
     store, shared = choose_store(options.store, runner, paths)
+    remembers = options.store is not None or not isinstance(given_paths, Mapping) or "sessions" in paths
     ownership = Ownership(store, shared=shared, seconds=settings.lease_seconds)
     if isinstance(runner, HousedTaskRunner):
         runner.keep_in(store, ownership)
@@ -96,6 +98,7 @@ def wire(options: HostOptions) -> Parts:
         resolver=options.resolver,
         join_claims=options.linker.join_claims if isinstance(options.linker, HostedLinker) else (),
         shared=shared,
+        remembers=remembers,
     )
     gate = Gate(
         rules,
@@ -119,6 +122,7 @@ def wire(options: HostOptions) -> Parts:
         live_limit=settings.max_live_sessions,
         snapshots=settings.snapshot_sessions,
         shared=shared,
+        remembers=remembers,
     )
     lanes = _lanes(ProcessLanes(running_limit=settings.max_concurrent_turns), ownership)
     steps = Steps(
@@ -166,7 +170,7 @@ def wire(options: HostOptions) -> Parts:
         paths=paths,
         explicit_links=isinstance(given_paths, Mapping) and "links" in paths,
         people=people,
-        store=store,
+        store=store if remembers else MemoryStore(),
         notify=notify,
     )
     readiness = Readiness(plugins.channels, store, journal, runner)

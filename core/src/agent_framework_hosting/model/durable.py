@@ -14,7 +14,13 @@ RuntimeMode: TypeAlias = Literal["long_running", "ephemeral"]
 
 
 class HostStatePaths(TypedDict, total=False):
-    """Directories per kind of state; what is left out stays in memory."""
+    """Directories per kind of state; what is left out stays in memory.
+
+    ``runner`` is the directory of the host's one store: accepted messages, deliveries, background runs, what channels
+    keep, and, unless ``sessions`` is left out, people and their conversations. ``sessions`` alone is that directory as
+    well; beside ``runner`` it names where the first edition kept people and conversations, which move into the store.
+    ``checkpoints`` is for a workflow's checkpoints, ``links`` for an identity linker's own files.
+    """
 
     runner: str
     sessions: str

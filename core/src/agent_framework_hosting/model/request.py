@@ -78,7 +78,7 @@ class ChannelRequest:
     background: bool = False
 
     def __post_init__(self) -> None:
-        if self.operation not in OPERATIONS:
+        if not isinstance(self.operation, str) or self.operation not in OPERATIONS:  # type: ignore[reportUnnecessaryIsInstance] - callers need not be typed
             known = " or ".join(f'"{each}"' for each in get_args(Operation))
             meant = did_you_mean(str(self.operation), OPERATIONS)
             raise ValueError(f"operation is {self.operation!r}; a request's operation is {known}.{meant}")

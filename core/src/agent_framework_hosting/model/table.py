@@ -79,6 +79,11 @@ class Table(Generic[RecordT]):
         return self.name + ASIDE
 
     @property
+    def form(self) -> int:
+        """The version its records are written in; 0 when the codec does not tell."""
+        return getattr(self.codec, "version", 0)
+
+    @property
     def owner(self) -> str:
         """The module its records belong to."""
         return getattr(self.codec, "record_type", type(self.codec)).__module__
@@ -91,6 +96,10 @@ class Table(Generic[RecordT]):
     def found_by(self, text: str, /) -> Mapping[str, str]:
         """Return the fields a stored record is found by. Raises ``UnreadableRecord``."""
         return self.lookups(self.codec.load(text))
+
+    def load(self, text: str, /) -> object:
+        """Return a stored record. Raises ``UnreadableRecord``."""
+        return self.codec.load(text)
 
     def renewed(self, text: str, /) -> str:
         """Return a stored record in the form of today. Raises ``UnreadableRecord``."""
@@ -137,8 +146,22 @@ class AnyTable(Protocol):
         """The module its records belong to."""
         ...
 
+    @property
+    def indexed(self) -> Sequence[str]:
+        """The fields to find records by."""
+        ...
+
+    @property
+    def form(self) -> int:
+        """The version its records are written in; 0 when the codec does not tell."""
+        ...
+
     def found_by(self, text: str, /) -> Mapping[str, str]:
         """Return the fields a stored record is found by. Raises ``UnreadableRecord``."""
+        ...
+
+    def load(self, text: str, /) -> object:
+        """Return a stored record. Raises ``UnreadableRecord``."""
         ...
 
     def renewed(self, text: str, /) -> str:

@@ -13,6 +13,7 @@ import pluggy
 
 from ..errors import PluginError
 from ..hookspecs import HOOK_NAMES, PROJECT_NAME, HookSpecs, hookimpl
+from ..wording import did_you_mean
 from .listing import distribution_of
 
 HookCall: TypeAlias = Callable[..., object]
@@ -125,7 +126,9 @@ class Hooks:
             self._pluggy.check_pending()
         except pluggy.PluginValidationError:
             unknown = next(each.name for each in self._pluggy.get_hookcallers(face) or () if not each.has_spec())
-            return f"implements {unknown!r}, which is no hook; the hooks are {', '.join(HOOK_NAMES)}"
+            known = f"the hooks are {', '.join(HOOK_NAMES)}"
+            meant = did_you_mean(unknown, HOOK_NAMES)
+            return f"implements {unknown!r}, which is no hook; {known}{meant and f'.{meant}'}"
         return None
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from ..errors import RecordsDiffer, UnreadableRecord
 from ..model.table import ASIDE, BY_KEY, AnyTable, Expiry, Table, key_of
 from ..ports import ABSENT, Delete, Put, Store, Write
-from .people import KEY_SEPARATOR, Names
+from .people import KEY_SEPARATOR, Names, fields_in, fields_of
 from .records import RecordCodec, Records
 
 logger = logging.getLogger(__name__)
@@ -29,6 +29,8 @@ class Declared:
     expiry: Expiry = field(default_factory=Expiry)
     channel: str | None = None
     holds: str = ""
+    indexed: tuple[str, ...] = ()
+    form: int = 0
 
 
 DECLARATIONS = Table("tables", RecordCodec("table", 1, Declared), holds="tables that channels have declared")
@@ -65,7 +67,14 @@ class Catalog:
         name = table.name if channel is None else f"{_OF_CHANNELS}{channel}.{table.name}"
         self._tables[name] = table
         self._declared[name] = Declared(
-            name, table.owner, tuple(table.person_paths), table.expiry, channel, table.holds
+            name,
+            table.owner,
+            tuple(table.person_paths),
+            table.expiry,
+            channel,
+            table.holds,
+            tuple(table.indexed),
+            table.form,
         )
 
     def __iter__(self) -> Iterator[Declared]:
@@ -75,14 +84,15 @@ class Catalog:
     async def load(self) -> None:
         """Learn what channels declared that are not here now, write down what those here declare, take back.
 
-        What a table held before it was first declared becomes as if it had been written now.
+        What a table held before it was declared as it is now becomes as if it had been written now.
         """
         known = {name: kept async for name, kept in self._kept.all()}
         self._declared = known | self._declared
         changed = [each for each in self if each.channel is not None and known.get(each.name) != each]
         for each in changed:
-            if each.name not in known:
-                await self._adopt(each.name, self._tables[each.name])
+            before = known.get(each.name)
+            if before is None or (before.expiry, before.indexed, before.form) != (each.expiry, each.indexed, each.form):
+                await self._adopt(each, self._tables[each.name], before)
         if changed:
             await self._store.commit([self._kept.put(each.name, each) for each in changed])
         for name, table in tuple(self._tables.items()):
@@ -113,9 +123,19 @@ class Catalog:
             for name in (each.name, each.name + ASIDE):
                 if each.person and name not in skipped:
                     async for key, text in self._rows(name):
-                        aside = name != each.name and names.in_words(key, text, each.channel)
-                        if aside or names.in_record(each.person, key, text, each.channel):
+                        if self._is_about(each, key, text, names):
                             yield Delete(name, key)
+
+    def _is_about(self, declared: Declared, key: str, text: str, names: Names) -> bool:
+        """Judge a record as it stands, and as it is read today; what cannot be read by its words."""
+        channel, paths, table = declared.channel, declared.person, self._tables.get(declared.name)
+        if table is None:
+            return names.in_record(paths, key, text, channel)
+        try:
+            read = fields_of(table.load(text))
+        except UnreadableRecord:
+            return names.in_key(key, channel) or names.in_ruins(key, text, channel)
+        return any(names.in_fields(paths, key, fields, channel) for fields in (read, fields_in(text)))
 
     async def still_naming(self, names: Names) -> Sequence[str]:
         """Return the tables nobody declared in which a name of the person stands."""
@@ -155,9 +175,10 @@ class Catalog:
             declared is not None and bool(declared.person),
         )
 
-    async def _adopt(self, name: str, table: AnyTable) -> None:
-        """Give what was in a table before it was declared the form, the lookups and the end of its records."""
-        after, seconds = "", table.expiry.seconds
+    async def _adopt(self, declared: Declared, table: AnyTable, before: Declared | None) -> None:
+        """Give what was in a table before it was declared like this the form, the lookups and the end it has now."""
+        after, name, seconds = "", declared.name, table.expiry.seconds
+        same_end = before is not None and before.expiry.seconds == seconds
         while rows := await self._store.scan(name, after=after, limit=_PAGE):
             after = rows[-1][0]
             ends = None if seconds is None else self._store.now() + seconds
@@ -172,7 +193,8 @@ class Catalog:
                     if table.unreadable == "drop":  # else whoever reads it sets it aside
                         writes[key] = Delete(name, key, stored.version)
                 else:
-                    writes[key] = Put(name, key, text, stored.version, ends, table.found_by(text))
+                    end = stored.expires_at if same_end else ends
+                    writes[key] = Put(name, key, text, stored.version, end, table.found_by(text))
             await self._commit_but_for_changed(writes)
 
     async def _commit_but_for_changed(self, writes: dict[str, Put | Delete]) -> None:

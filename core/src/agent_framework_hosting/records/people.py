@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -41,26 +42,60 @@ class Names:
         return self._are_addressed(key)
 
     def in_words(self, key: str, text: str, channel: str | None) -> bool:
-        """Say whether a name of the person stands in a record as a whole string."""
-        natives = {native for where, native in self.accounts if channel is None or where == channel}
-        spelled = [json.dumps(name, ensure_ascii=ascii_) for name in self.keys | natives for ascii_ in (True, False)]
+        """Say whether a name of the person stands in a record: as a whole string in JSON, else as a word."""
+        if fields_in(text) is None:
+            return self.in_ruins(key, text, channel)
+        spelled = [json.dumps(each, ensure_ascii=plain) for each in self._all(channel) for plain in (True, False)]
         return any(each in text or each in key for each in spelled)
 
-    def in_record(self, paths: Sequence[str], key: str, text: str, channel: str | None) -> bool:
-        """Say whether a record is about the person: one of ``paths`` names them, or, in a damaged one, its words do."""
+    def in_ruins(self, key: str, text: str, channel: str | None) -> bool:
+        """Say whether a name of the person stands as a word in what is no JSON, or cannot be read."""
+        names = self._all(channel)
+        spelled = {json.dumps(each, ensure_ascii=plain)[1:-1] for each in names for plain in (True, False)} | names
+        words = "|".join(rf"(?<!\w){re.escape(each)}(?!\w)" for each in sorted(spelled))
+        return bool(spelled) and any(re.search(words, each) for each in (text, key))
+
+    def in_fields(self, paths: Sequence[str], key: str, fields: object, channel: str | None) -> bool:
+        """Say whether a record is about the person: its key, where ``paths`` says so, or a field names them."""
         if BY_KEY in paths and self.in_key(key, channel):
             return True
-        stored = _json(text)
-        if not isinstance(stored, dict):
-            return bool(paths) and self.in_words(key, text, channel)
-        envelope = cast("dict[str, object]", stored)
-        fields = envelope["data"] if envelope.keys() == {"kind", "v", "data"} else envelope
         return any(self.among(found, channel) for path in paths if path != BY_KEY for found in _at(fields, path))
+
+    def in_record(self, paths: Sequence[str], key: str, text: str, channel: str | None) -> bool:
+        """Say whether a stored record is about the person: by its fields, or, where it has none, by its words."""
+        fields = fields_in(text)
+        if fields is None or not (BY_KEY in paths or any(True for path in paths for _ in _at(fields, path))):
+            return bool(paths) and (self.in_key(key, channel) or self.in_ruins(key, text, channel))
+        return self.in_fields(paths, key, fields, channel)
+
+    def _all(self, channel: str | None) -> frozenset[str]:
+        return self.keys | {native for where, native in self.accounts if channel is None or where == channel}
 
     def _are_addressed(self, text: str) -> bool:
         """Say whether a text is a JSON list that begins with the person's channel and native id."""
         parts = _json(text) if text.startswith("[") else None
         return isinstance(parts, list) and tuple(map(str, cast("list[object]", parts)[:2])) in self.accounts
+
+
+def fields_in(text: str) -> object | None:
+    """Return the fields of a stored record as they stand in its text, None for what is no JSON object."""
+    stored = _json(text)
+    if not isinstance(stored, dict):
+        return None
+    envelope = cast("dict[str, object]", stored)
+    return envelope["data"] if envelope.keys() == {"kind", "v", "data"} else envelope
+
+
+def fields_of(record: object) -> object:
+    """Return the fields of a record that was read, as plain values; those of a class of any kind by their names."""
+    try:
+        return msgspec.to_builtins(record, enc_hook=_plain)
+    except (TypeError, ValueError, RecursionError):
+        return getattr(record, "__dict__", record)
+
+
+def _plain(value: object) -> object:
+    return msgspec.json.decode(value) if isinstance(value, msgspec.Raw) else getattr(value, "__dict__", str(value))
 
 
 def _at(fields: object, path: str) -> Iterator[object]:

@@ -49,7 +49,7 @@ class RecordCodec(Generic[RecordT]):
     ) -> None:
         self.record_type = record_type
         self._kind = kind
-        self._version = version
+        self.version = self._version = version
         self._migrations = dict(migrations or {})
         if sorted(self._migrations.keys() - {BARE}) != list(range(1, version)):
             raise ValueError(f"Records of kind {kind!r} need one migration for each version from 1 to {version - 1}.")
@@ -147,12 +147,16 @@ class Records(Generic[RecordT]):
         self._lasts = table.expiry.seconds
 
     async def get(self, key: str) -> RecordT | None:
-        """Return one record or None."""
+        """Return one record or None, also for a key that no store can hold."""
+        if not is_key(key):
+            return None
         text = await self._store.get(self.table.name, key)
         return None if text is None else await self._loaded(key, text)
 
     async def read(self, key: str) -> Versioned[RecordT] | None:
         """Return one record with its version, or None."""
+        if not is_key(key):
+            return None
         stored = await self._store.read(self.table.name, key)
         record = None if stored is None else await self._loaded(key, stored.text)
         return None if stored is None or record is None else Versioned(record, stored.version)
@@ -229,6 +233,11 @@ class Records(Generic[RecordT]):
             writes.append(Put(table.aside, stored.key, text, expires_at=stored.expires_at))
         with suppress(RecordsDiffer):  # another host was first, or wrote it anew
             await self._store.commit(writes)
+
+
+def is_key(key: str) -> bool:
+    """Say whether a store can hold a key: it has no NUL and no half of a surrogate pair."""
+    return "\0" not in key and (key.isascii() or replace_surrogates(key) == key)
 
 
 def name_of(key: str) -> str:

@@ -118,7 +118,8 @@ class Sessions:
     of its sessions continue what the first holds. Sessions with a ``key`` (threads, snapshots) are stored where state
     is kept; a person's main session is stored when ``snapshots``. What is evicted comes back from its snapshot, or
     starts empty with the same id, from which history providers rehydrate. ``shared`` says that other hosts write to
-    the store as well: a live session is used only while its snapshot is the one this host knows.
+    the store as well: a live session is used only while its snapshot is the one this host knows. Without ``remembers``
+    sessions are in memory only.
     """
 
     def __init__(
@@ -130,6 +131,7 @@ class Sessions:
         live_limit: int = 1000,
         snapshots: bool = False,
         shared: bool = False,
+        remembers: bool = True,
     ) -> None:
         self._create = create
         self._fork = fork
@@ -138,7 +140,7 @@ class Sessions:
         self._resets = Records(store, RESETS)
         self._snapshots = snapshots
         self.shared = shared
-        self._keeps = store.durable or shared
+        self._keeps = remembers and (store.durable or shared)
         self._main = _Live(live_limit)
         self._keyed = _Live(live_limit)  # an API makes one per answer, which must not push people's own out
         self._opened: weakref.WeakValueDictionary[str, AgentSession] = weakref.WeakValueDictionary()

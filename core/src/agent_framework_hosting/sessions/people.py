@@ -43,7 +43,7 @@ class People:
     At most ``limit`` people are kept; who was seen longest ago goes first, with all records that end with a person,
     and linked people stay. ``active`` looks back ``active_window_seconds``. ``resolver`` is the developer's own naming
     of users. An identity never seen before joins the person who showed the same verified claim of ``join_claims``.
-    ``shared`` says that other hosts write to the store as well. ``clock`` gives seconds since 1970.
+    ``shared`` says that other hosts write to the store as well, ``remembers`` whether anything is written there.
     """
 
     def __init__(
@@ -56,13 +56,14 @@ class People:
         resolver: IdentityResolver | None = None,
         join_claims: Sequence[str] = (),
         shared: bool = False,
+        remembers: bool = True,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
         self._catalog = catalog
         self._addresses = Records(store, IDENTITIES)
         self._links = Records(store, LINKS)
-        self._keeps = store.durable or shared
+        self._keeps = remembers and (store.durable or shared)
         self._limit = limit
         self._window = active_window_seconds
         self._resolver = resolver

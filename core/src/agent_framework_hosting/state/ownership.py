@@ -113,14 +113,21 @@ class Ownership:
 
     @asynccontextmanager
     async def sole(self, name: str) -> AsyncGenerator[Hold]:
-        """Wait until this host holds a name alone, and hold it for as long as the context lasts."""
-        while (sole := await self.hold(name)) is None:  # noqa: ASYNC110 - the other host cannot set an event here
+        """Wait until this host holds a name alone, however long the store is sick, and hold it inside the context."""
+        while (sole := await self._tried(name)) is None:  # noqa: ASYNC110 - the other host cannot set an event here
             await asyncio.sleep(self.seconds / 3)
         try:
             yield sole
         finally:
             with suppress(StoreError):
                 await self.let_go(name)
+
+    async def _tried(self, name: str) -> Hold | None:
+        try:
+            return await self.hold(name)
+        except StoreError as error:
+            logger.warning("The name %s cannot be held: %s", name, error)
+            return None
 
     async def may_take(self, owner_id: str) -> bool:
         """Say whether work of this owner is ours: it is our own, nobody's, or its host lives no more.

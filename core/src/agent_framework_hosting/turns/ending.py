@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from agent_framework import AgentResponse, Message
@@ -79,7 +80,8 @@ class Endings:
     async def commit(self, turn: Turn) -> None:
         """End a turn together with its session and its deliveries, in one transaction.
 
-        A turn with a record or deliveries gets there even when its caller goes away meanwhile.
+        A turn with a record or deliveries gets there even when its caller goes away meanwhile. Raises ``Fenced`` for
+        one that another host has taken over.
         """
         if turn.result is None:
             raise ValueError(f"Turn {turn.id} has no answer to commit; abandon it.")
@@ -94,7 +96,8 @@ class Endings:
         turn.ended = True
         staged = NOTHING_STAGED if notice is None else await self._notify(turn, notice)
         runs = [self._continuations.failed(run, notice or _FAILED) for run in _runs(turn)]
-        await self._end(Ending(turn, _records(turn), "failed", staged, (), runs, notice))
+        with suppress(Fenced):  # who has it now tells the origin
+            await self._end(Ending(turn, _records(turn), "failed", staged, (), runs, notice))
 
     async def drain(self) -> None:
         """Try once more what waits for the store, and leave the rest to the next start."""
@@ -104,7 +107,8 @@ class Endings:
             await asyncio.wait([worker])
         while self._waiting:
             try:
-                await self._write(self._waiting[0])
+                with suppress(Fenced):
+                    await self._write(self._waiting[0])
             except StoreError:
                 logger.exception("%d ended turns could not be recorded; a restart takes them up", len(self._waiting))
                 self._waiting.clear()
@@ -201,7 +205,8 @@ class Endings:
         while self._waiting:
             ending = self._waiting[0]
             try:
-                await _outlast(lambda: self._write(ending))  # noqa: B023 - awaited before the loop goes on
+                with suppress(Fenced):
+                    await _outlast(lambda: self._write(ending))  # noqa: B023 - awaited before the loop goes on
             except Exception:
                 logger.exception("The end of a turn could not be recorded; a restart takes it up")
             self._waiting.popleft()
@@ -214,7 +219,7 @@ class Endings:
         except Fenced:
             logger.warning("A turn was taken over by another host, which sees to its end", extra={"turn": turn.id})
             counters.accepted -= turns
-            return
+            raise
         except RecordsDiffer as error:
             if any(table != SNAPSHOTS.name for table, _ in error.records):
                 raise

@@ -64,9 +64,9 @@ class Steps:
         timeout_seconds: float | None,
     ) -> None:
         self.plugins = plugins
-        self._channels = {channel.name: channel for channel in plugins.channels}
-        self._shapes_requests = frozenset(filter(plugins.shapes_requests, self._channels))
-        self._shapes_responses = frozenset(filter(plugins.shapes_responses, self._channels))
+        self.channels = {channel.name: channel for channel in plugins.channels}
+        self._shapes_requests = frozenset(filter(plugins.shapes_requests, self.channels))
+        self._shapes_responses = frozenset(filter(plugins.shapes_responses, self.channels))
         self.gate = gate
         self.lanes = lanes
         self.journal = journal
@@ -78,9 +78,13 @@ class Steps:
         self._execution = execution
         self._timeout = timeout_seconds
 
+    def require_channel(self, request: ChannelRequest) -> None:
+        """Raise ``PluginError`` for a request that names a channel this host does not have."""
+        self.plugins.channel(request.channel)
+
     def conversation(self, request: ChannelRequest, person: str | None) -> Conversation:
         """Return the conversation of a speaker's message."""
-        channel = self._channels.get(request.channel) or self.plugins.channel(request.channel)
+        channel = self.channels.get(request.channel) or self.plugins.channel(request.channel)
         return conversation_of(request, person, channel.conversation_scope)
 
     # 3 admit
