@@ -204,8 +204,12 @@ RECORDS = {
     "records.forgotten": "Forgetting a person removes every record about them from declared tables, and names the undeclared ones where they still stand.",
     "records.bounded": "A declared table keeps its records no longer and in no greater number than it says.",
     "records.taken-back": "A record that could not be read is set aside, and taken back by a version that can read it.",
+    "records.declared": "A declaration that could not hold (a field the records lack, a name taken twice) is refused with a sentence.",
+    "records.evolve": "A declaration that changes holds for the records that are there: their form, what they are found by, their end.",
     "records.state": "The operator sees every table: what it holds, how much, how much was set aside, and whether it names people.",
     "records.first-edition": "A record of the first edition is read, found when its person is forgotten, and written anew in the form of today.",
+    "state.components": "Kinds of state that a mapping of directories leaves out stay in memory; all others share one store.",
+    "doors.strange": "What no platform sends (a token, an operation, a channel that cannot be) is refused in a sentence, whichever door it takes.",
     "records.one-commit": "All that belongs to accepting a message is one commit, and all that belongs to its end is one.",
     "owners.shared": "Of several hosts on one store each leaves alone what a living one holds, and one takes up what a dead one left.",
 }

@@ -16,6 +16,7 @@ from agent_framework_hosting import (
     ChannelContribution,
     ChannelIdentity,
     ChannelRequest,
+    DiskStore,
     HostedRunResult,
     MemoryStore,
     StoreError,
@@ -36,6 +37,7 @@ class Cable:
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
         self.cut = False
+        self.stuck: asyncio.Event | None = None
 
     @property
     def durable(self) -> bool:
@@ -50,6 +52,8 @@ class Cable:
         async def through(*given: object, **named: object) -> object:
             if self.cut:
                 raise StoreError("The cable is cut.")
+            if self.stuck is not None:
+                await self.stuck.wait()
             return await reach(*given, **named)
 
         return through
@@ -271,3 +275,65 @@ async def test_a_name_is_waited_for_while_the_store_is_sick(site: Site) -> None:
         cable.cut = False
         async with asyncio.timeout(10):
             assert (await waiting).held
+
+
+async def test_a_name_counts_as_lost_when_the_store_does_not_answer(site: Site) -> None:
+    _, wall, cable = await site.host(EchoAgent())
+    async with AsyncExitStack() as holding:
+        held = await holding.enter_async_context(wall.context.sole("poll"))
+        cable.stuck = asyncio.Event()
+        async with asyncio.timeout(10):
+            await held.lost()
+        assert not held.held
+        cable.stuck.set()
+        cable.stuck = None
+
+
+async def test_many_lanes_on_a_slow_store_cost_no_host_its_life(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    class Slow(Cable):
+        def __getattr__(self, name: str) -> Callable[..., Awaitable[object]]:
+            reach = super().__getattr__(name)
+
+            async def late(*given: object, **named: object) -> object:
+                if name == "renew":
+                    await asyncio.sleep(LEASE_SECONDS / 30)  # the way to the store and back
+                return await reach(*given, **named)
+
+            return late
+
+    async with held_agent() as (agent, begun, gate):
+        wall, cable = site.wall(), Slow(site.store)
+        made = AgentFrameworkHost(agent, channels=[wall], store=cable, config={"lease_seconds": LEASE_SECONDS})
+        async with made:
+            for number in range(60):
+                await wall.context.admit(said("slow work", f"user{number}"))
+            async with asyncio.timeout(10):
+                await begun.wait()
+            polling = wall.context.sole("poll")
+            async with polling as held:
+                for _ in range(40):
+                    site.clock.advance(LEASE_SECONDS / 10)
+                    await asyncio.sleep(LEASE_SECONDS / 10)
+                assert held.held
+            gate.set()
+            await site.until(lambda posted: len(posted) == 60)
+    assert "another took over" not in caplog.text
+
+
+async def test_a_host_that_stops_leaves_the_store_to_the_other_on_it(tmp_path) -> None:
+    store = DiskStore(tmp_path)
+    walls = [Wall([], asyncio.Condition()) for _ in range(2)]
+    first, second = (AgentFrameworkHost(EchoAgent(), channels=[wall], store=store, config={}) for wall in walls)
+    async with second:
+        async with first:
+            assert (await walls[0].context.dispatch(said("hi", "ada"))).status_code == 200
+        assert (await walls[1].context.dispatch(said("hi", "ada"))).to_public_dict()["text"] == "2: hi"
+
+
+def test_state_that_a_given_store_leaves_behind_is_warned_of(tmp_path) -> None:
+    (tmp_path / "runner").mkdir()
+    (tmp_path / "runner" / "cache.db").write_bytes(b"")
+    with pytest.warns(UserWarning, match="no conversation, no delivery"):
+        AgentFrameworkHost(
+            EchoAgent(), channels=[Wall([], asyncio.Condition())], store=MemoryStore(), state_dir=tmp_path, config={}
+        )

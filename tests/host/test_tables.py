@@ -18,6 +18,7 @@ from agent_framework_hosting import (
     ChannelIdentity,
     ChannelRequest,
     Expiry,
+    PluginError,
     Put,
     RecordCodec,
     Records,
@@ -313,3 +314,33 @@ async def test_a_declaration_that_changes_holds_for_what_is_there(tmp_path: Path
     async with host(channel, state):
         records = Records(channel.store, channel.declares[0])
         assert [note.text async for _, note in records.find("owner", "ada")] == ["old"]
+
+
+# Declarations that could not hold
+
+
+@pytest.mark.requirement("records.declared")
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"person": "whom"}, "names 'whom'"),
+        ({"person": ("user", "whom.id")}, r"names 'whom\.id'"),
+        ({"indexed": ("place",)}, "names 'place'"),
+        ({"expiry": Expiry(with_person=True)}, "set person=BY_KEY"),
+        ({"name": "notes.unreadable"}, "does not end in"),
+        ({"name": ""}, "needs a name"),
+        ({"name": "a\x1fb"}, "needs a name"),
+    ],
+)
+def test_a_declaration_that_could_not_hold_is_refused(wrong: dict[str, object], told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        Table(**{"name": "notes", "codec": NOTES.codec, **wrong})
+
+
+@pytest.mark.requirement("records.declared")
+def test_two_tables_of_one_name_are_refused(tmp_path: Path) -> None:
+    class Twice(Diary):
+        declares = (NOTES, Table("notes", NOTES.codec))
+
+    with pytest.raises(PluginError, match="Channel 'diary' declares two tables named 'notes'"):
+        _ = host(Twice(), tmp_path).app

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from ..app import Contributed
 from ..commands import Commands
+from ..errors import PluginError
 from ..hookspecs import Channel
 from ..model.contribution import ChannelContribution
+from ..model.table import AnyTable
 from ..plugins.manager import PluginManager
 from ..ports import ChannelContext
 from ..records import Catalog
@@ -32,11 +34,18 @@ def collect(
     for plugin, channel in _everyone(plugins):
         added = plugins.contribute(plugin, context_of(channel)) or ChannelContribution()
         commands.add(channel.name, added.commands)
-        for table in added.tables:
-            catalog.declare(table, channel=channel.name)
+        _declare(catalog, channel.name, added.tables)
         members.append(Member(channel.name, added.on_startup, added.on_shutdown))
         routes.append(Contributed(channel.name, channel.path, added.routes, added.middleware))
     return Contributions(tuple(routes), tuple(members))
+
+
+def _declare(catalog: Catalog, channel: str, tables: Sequence[AnyTable]) -> None:
+    for table in tables:
+        try:
+            catalog.declare(table, channel=channel)
+        except ValueError as error:
+            raise PluginError(f"Channel {channel!r} {error}.") from error
 
 
 def _everyone(plugins: PluginManager) -> Sequence[tuple[object, Channel]]:

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 
 from ..errors import CommitRefused, StoreError
 from ..inbound import Inbound
@@ -19,6 +20,7 @@ from ..state.ownership import Ownership
 from ..turns.ending import Endings
 from ..turns.recovery import Recovery
 from .readiness import Readiness
+from .state import close_store, open_store
 
 logger = logging.getLogger("agent_framework_hosting")
 
@@ -234,7 +236,7 @@ class Lifecycle:
         async with self._opening:
             if self._state_is_open:
                 return
-            await _open(self._store.open)
+            await _open(partial(open_store, self._store))
             try:
                 await _open(self._ownership.begin)
                 await _open(self._load)
@@ -254,7 +256,7 @@ class Lifecycle:
         try:
             await self._ownership.end()
         finally:
-            await self._store.close()
+            await close_store(self._store)
 
     # What goes on while the host runs
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import cast, get_args
+from weakref import WeakKeyDictionary
 
 from ..model.durable import HostStatePaths, RuntimeMode
-from ..operations.place import SOCKET, store_home
+from ..operations.place import SOCKET, has_state, store_home
 from ..ports import DurableTaskRunner, Store, TransactionalTaskRunner
 from ..state.disk import DiskStore
 from ..state.memory import MemoryStore
 
 COMPONENTS = tuple(HostStatePaths.__annotations__)
+_hosts_on: WeakKeyDictionary[Store, int] = WeakKeyDictionary()  # stores that are open, by how many hosts use them
 _EPHEMERAL_HINTS = ("FOUNDRY_HOSTING_ENVIRONMENT", "AZURE_FUNCTIONS_ENVIRONMENT", "AWS_LAMBDA_FUNCTION_NAME")
 
 
@@ -44,6 +47,14 @@ def choose_store(given: Store | None, runner: DurableTaskRunner, paths: HostStat
     memory.
     """
     if given is not None:
+        if has_state(paths):
+            home = paths.get("runner") or paths.get("sessions")
+            warnings.warn(
+                f"store is given, so what an earlier host kept in {home} is not used: no conversation, no delivery. "
+                "Leave store out to go on with it, or runner and sessions out of state_dir.",
+                UserWarning,
+                stacklevel=2,
+            )
         return given, True
     if isinstance(runner, TransactionalTaskRunner) and runner.store.durable:
         return runner.store, False
@@ -51,6 +62,21 @@ def choose_store(given: Store | None, runner: DurableTaskRunner, paths: HostStat
     if home is None:
         return runner.store if isinstance(runner, TransactionalTaskRunner) else MemoryStore(), False
     return DiskStore(home), False
+
+
+async def open_store(store: Store) -> None:
+    """Open a store for one more host of this process."""
+    if not _hosts_on.get(store):
+        await store.open()
+    _hosts_on[store] = _hosts_on.get(store, 0) + 1
+
+
+async def close_store(store: Store) -> None:
+    """Close a store when no other host of this process is on it any more."""
+    left = _hosts_on.get(store, 1) - 1
+    _hosts_on[store] = left
+    if not left:
+        await store.close()
 
 
 def control_socket(state_dir: str | os.PathLike[str] | Mapping[str, object] | None) -> Path | None:

@@ -73,6 +73,22 @@ class Table(Generic[RecordT]):
     holds: str = ""
     keys_are_ids: bool = False
 
+    def __post_init__(self) -> None:
+        """Refuse with ``ValueError`` what could not hold: a field the records do not have would forget nobody."""
+        fault = self._fault()
+        if fault is not None:
+            raise ValueError(f"Table {self.name!r} {fault}.")
+
+    def _fault(self) -> str | None:
+        if not self.name or not self.name.isprintable() or self.name.endswith(ASIDE):
+            return f"needs a name of printable characters that does not end in {ASIDE!r}"
+        if self.expiry.with_person and BY_KEY not in self.person_paths:
+            return "ends with a person, whom only its keys can tell: set person=BY_KEY"
+        fields = _fields_of(getattr(self.codec, "record_type", None))
+        named = [path for path in self.person_paths if path != BY_KEY] + list(self.indexed)
+        unknown = [path for path in named if fields and path.partition(".")[0] not in fields]
+        return f"names {unknown[0]!r}; its records have: {', '.join(sorted(fields))}" if unknown else None
+
     @property
     def aside(self) -> str:
         """The table that holds what could not be read."""
@@ -111,6 +127,14 @@ class Table(Generic[RecordT]):
             return {}
         values = {field: getattr(record, field) for field in self.indexed}
         return {field: key_of(str(value)) for field, value in values.items() if value is not None}
+
+
+def _fields_of(record_type: object) -> frozenset[str]:
+    """Return the names of the fields of a record's class; empty when it does not tell."""
+    if not isinstance(record_type, type):
+        return frozenset()
+    structured = getattr(record_type, "__struct_fields__", ())
+    return frozenset([*getattr(record_type, "__dataclass_fields__", ()), *structured])
 
 
 class AnyTable(Protocol):

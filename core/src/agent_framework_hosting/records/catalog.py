@@ -63,8 +63,10 @@ class Catalog:
             self.declare(table)
 
     def declare(self, table: AnyTable, *, channel: str | None = None) -> None:
-        """Add a table; the same one twice is one."""
+        """Add a table; the same one twice is one. Raises ``ValueError`` for two of one name."""
         name = table.name if channel is None else f"{_OF_CHANNELS}{channel}.{table.name}"
+        if self._tables.get(name, table) is not table:
+            raise ValueError(f"declares two tables named {table.name!r}; give one of them another name")
         self._tables[name] = table
         self._declared[name] = Declared(
             name,

@@ -17,6 +17,7 @@ from ..records import RecordCodec, Records, Table
 logger = logging.getLogger(__name__)
 
 LEASE_SECONDS = 6.0
+_SAFE = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,20 +31,15 @@ HOSTS = Table("hosts", RecordCodec("host", 1, HostRecord), holds="starts of host
 
 
 class Hold:
-    """A name that this host holds alone, for as long as ``held``."""
+    """A name that this host holds alone, for as long as ``held``.
 
-    def __init__(self) -> None:
+    It counts as lost a little before another host could have it, unless the store confirms it in time.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds * _SAFE
         self._lost = asyncio.Event()
-        self._known_at = time.monotonic()
-
-    @property
-    def silent_for(self) -> float:
-        """How many seconds ago the store last said that it is held."""
-        return time.monotonic() - self._known_at
-
-    def keep(self) -> None:
-        """Say that it is held."""
-        self._known_at = time.monotonic()
+        self._timer: asyncio.TimerHandle | None = None
 
     @property
     def held(self) -> bool:
@@ -54,8 +50,17 @@ class Hold:
         """Wait until it is not."""
         await self._lost.wait()
 
+    def keep(self, asked_at: float) -> None:
+        """Hold on, as the store confirmed when it was asked at ``asked_at``, in the loop's time."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self.held:
+            self._timer = asyncio.get_running_loop().call_at(asked_at + self._seconds, self.lose)
+
     def lose(self) -> None:
         """Say that it is gone."""
+        if self._timer is not None:
+            self._timer.cancel()
         self._lost.set()
 
 
@@ -96,11 +101,13 @@ class Ownership:
 
     async def hold(self, name: str) -> Hold | None:
         """Hold a name alone until it is let go; None while another host does."""
-        known = self._held.get(name)
+        asked_at = asyncio.get_running_loop().time()
         lease = await self._store.acquire(name, self.owner.id, self.seconds)
         if lease is None:
             return None
-        sole = Hold() if known is None or not known[1].held else known[1]
+        known = self._held.get(name)
+        sole = Hold(self.seconds) if known is None or not known[1].held else known[1]
+        sole.keep(asked_at)
         self._held[name] = (lease, sole)
         return sole
 
@@ -149,8 +156,10 @@ class Ownership:
         return [each for each in ids if each != self.owner.id and await self.may_take(each)]
 
     async def settled(self, host_id: str) -> None:
-        """Forget a host whose work was all taken over."""
+        """Forget a host whose work was all taken over, and on a shared store written down as ours."""
         await self._store.commit([self._hosts.delete(host_id)])
+        if self.shared:
+            await self.let_go(HOST_LEASE + host_id)
 
     async def _lives(self, host_id: str) -> bool:
         holder = await self._store.holder(HOST_LEASE + host_id)
@@ -163,32 +172,36 @@ class Ownership:
             raise StoreError("The host could not take a lease under an id that was just made up; look at the store.")
         await self._store.commit([self._hosts.put(host_id, HostRecord(self._store.now()))])
         self.owner = Owner(host_id, lease.number)
-        self._held[lease.name] = (lease, Hold())
+        self._held[lease.name] = (lease, Hold(self.seconds))
 
     async def _keep(self) -> None:
         while True:
             await asyncio.sleep(self.seconds / 3)
-            for name, (lease, sole) in tuple(self._held.items()):
-                await self._renew(name, lease, sole)
+            await asyncio.gather(*(self._renew(name, *held) for name, held in tuple(self._held.items())))
             if HOST_LEASE + self.owner.id not in self._held:
                 await self._join_anew()
 
     async def _renew(self, name: str, lease: Lease, sole: Hold) -> None:
+        asked_at = asyncio.get_running_loop().time()
         try:
-            renewed = await self._store.renew(lease, self.seconds)
+            async with asyncio.timeout(self.seconds / 3):  # one lease that the store sits on must not cost the others
+                renewed = await self._store.renew(lease, self.seconds)
         except Fenced:
-            logger.exception("This host was silent for longer than its lease, and another took over: %s", name)
-            self._held.pop(name, None)
+            if self._is_held(name, sole):  # else it was given back meanwhile
+                logger.error("This host was silent for longer than its lease, and another took over: %s", name)  # noqa: TRY400 - nothing is wrong here
+                del self._held[name]
             sole.lose()
-        except StoreError as error:
-            logger.warning("The lease %s could not be renewed: %s", name, error)
-            if sole.silent_for > self.seconds and not name.startswith(HOST_LEASE):
-                self._held.pop(name, None)  # another may hold it by now; what this host owns, the store will say
-                sole.lose()
+        except (StoreError, TimeoutError) as error:
+            logger.warning("The lease %s could not be renewed: %s", name, str(error) or "the store does not answer")
         else:
-            sole.keep()
-            if name in self._held:
+            sole.keep(asked_at)
+            if self._is_held(name, sole):
                 self._held[name] = (renewed, sole)
+        if not sole.held and self._is_held(name, sole) and not name.startswith(HOST_LEASE):
+            del self._held[name]  # another may hold it by now; whether this host lives, the store will say
+
+    def _is_held(self, name: str, sole: Hold) -> bool:
+        return self._held.get(name, (None, None))[1] is sole
 
     async def _join_anew(self) -> None:
         try:
