@@ -121,7 +121,7 @@ class Leases(Protocol):
         ...
 
     async def renew(self, lease: Lease, seconds: float) -> Lease:
-        """Hold on for ``seconds`` from now, even if the time ran out.
+        """Hold on for ``seconds`` from now, more than 0, even if the time ran out.
 
         Raises ``Fenced`` when it was released, or another owner came.
         """
@@ -151,13 +151,12 @@ class ErasesRemoved(Protocol):
 class Store(Leases, Protocol):
     """Keep records of text under (table, key), for any number of writers.
 
-    Keys sort by code point. Table names, keys, texts, lookup fields and lookup values are Unicode text without NUL, and
-    names of tables, fields and leases have no control characters; anything else is refused with ``StoreError``, also
-    when it is only asked for. A record that has expired is not there:
-    no read returns it and no condition meets it. A commit applies whole or not at all. When ``durable``, a commit that
-    returned survives ``kill -9`` and power loss. A commit whose condition does not hold raises ``CommitRefused``
-    (``RecordsDiffer``, ``RecordExists``, ``Fenced``) and trying it again cannot help; other failures raise
-    ``StoreError``.
+    Keys sort by code point. Everything is Unicode text without NUL; names of tables, lookup fields, leases and their
+    owners have no control characters. Anything else is refused with ``StoreError``, also when it is only asked for, as
+    a prefix, to go on after it, or by a fence. A record that has expired is not there: no read returns it and no
+    condition meets it. A commit applies whole or not at all. When ``durable``, a commit that returned survives
+    ``kill -9`` and power loss. A commit whose condition does not hold raises ``CommitRefused`` (``RecordsDiffer``,
+    ``RecordExists``, ``Fenced``) and trying it again cannot help; other failures raise ``StoreError``.
     """
 
     @property

@@ -44,6 +44,7 @@ class LeaseBook:
 
     def holder(self, name: str) -> Lease | None:
         """Return who holds a name at this moment, or None."""
+        check_name(name)
         held = self._held.get(name)
         return held if held is not None and held.expires_at > self._clock() else None
 

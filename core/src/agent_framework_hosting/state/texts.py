@@ -17,6 +17,7 @@ def check_writes(writes: Sequence[Write]) -> None:
     """Refuse with ``StoreError`` what a store cannot keep; nothing of the commit is applied."""
     for write in writes:
         if isinstance(write, Fence):
+            check_name(write.name)
             continue
         check_name(write.table)
         key = write.key

@@ -7,9 +7,10 @@ class TestMyStore(StoreContract):
 
 from __future__ import annotations
 
+from .leases_contract import LeasesContract
 from .records_contract import RecordsContract
 from .writers_contract import WritersContract
 
 
-class StoreContract(RecordsContract, WritersContract):
+class StoreContract(RecordsContract, WritersContract, LeasesContract):
     """Subclass it and say how to make the store. Tests run on asyncio through anyio's pytest plugin."""
