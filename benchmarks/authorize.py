@@ -15,13 +15,13 @@ import sys
 import time
 import tracemalloc
 
-from agent_framework_hosting.authorization.authorizer import Authorizer
-from agent_framework_hosting.sessions.registry import IdentityRegistry
-
 from agent_framework_hosting.authorization.allowlists import NativeIdAllowlist
 from agent_framework_hosting.authorization.decide import AccessRules
+from agent_framework_hosting.authorization.gate import Gate
 from agent_framework_hosting.model.identity import ChannelIdentity
 from agent_framework_hosting.model.verdict import Allowed
+from agent_framework_hosting.records import Catalog
+from agent_framework_hosting.sessions.people import People
 from agent_framework_hosting.state.memory import MemoryStore
 
 SMALL, LARGE, MEASURED = 1_000, 1_000_000, 100_000
@@ -32,26 +32,37 @@ def person(number: int) -> ChannelIdentity:
     return ChannelIdentity("telegram", str(100_000_000 + number), {"chat_id": 100_000_000 + number})
 
 
-async def known(count: int) -> IdentityRegistry:
-    registry = IdentityRegistry(MemoryStore(), limit=count)
+async def see(people: People, store: MemoryStore, identity: ChannelIdentity) -> None:
+    sighting = await people.sighting(f"telegram:{identity.native_id}", identity, identity.native_id)
+    if sighting is not None:
+        await store.commit(sighting.writes)
+        people.apply(sighting)
+
+
+def nobody(limit: int) -> tuple[People, MemoryStore]:
+    store = MemoryStore()
+    return People(store, Catalog(store), limit=limit), store
+
+
+async def known(count: int) -> People:
+    people, store = nobody(count)
     for number in range(count):
-        identity = person(number)
-        await registry.record(f"telegram:{identity.native_id}", identity, identity.native_id)
-    return registry
+        await see(people, store, person(number))
+    return people
 
 
-async def turns(gate: Authorizer, registry: IdentityRegistry, people: list[ChannelIdentity]) -> float:
+async def turns(gate: Gate, known: People, people: list[ChannelIdentity]) -> float:
     """Return microseconds per turn: the decision, and the key the person was seen under."""
     began = time.perf_counter()
     for identity in people:
         verdict = await gate.authorize(identity)
         assert isinstance(verdict, Allowed)
-        assert registry.key_of(identity) == verdict.isolation_key
+        assert known.key_of(identity) == verdict.isolation_key
     return (time.perf_counter() - began) / len(people) * 1e6
 
 
 async def compare(sizes: tuple[int, int]) -> None:
-    registries = [await known(size) for size in sizes]
+    everyone = [await known(size) for size in sizes]
     gc.collect()
     gc.freeze()
     # The same number of people takes turns at either size, spread over all that are known
@@ -60,8 +71,8 @@ async def compare(sizes: tuple[int, int]) -> None:
         ("open", None),
         ("native ids", NativeIdAllowlist(person(n).native_id for n in range(sizes[1]))),
     ):
-        gates = [Authorizer({"telegram": AccessRules("telegram", allowlist)}, each) for each in registries]
-        rounds = [[await turns(*each) for each in zip(gates, registries, people, strict=True)] for _ in range(ROUNDS)]
+        gates = [Gate({"telegram": AccessRules("telegram", allowlist)}, each) for each in everyone]
+        rounds = [[await turns(*each) for each in zip(gates, everyone, people, strict=True)] for _ in range(ROUNDS)]
         small, large = (min(spent) for spent in zip(*rounds, strict=True))
         ratio = statistics.median(second / first for first, second in rounds)
         print(f"authorize + lookup, {label}: {small:.2f} us at {sizes[0]:,}, {large:.2f} us at {sizes[1]:,} people")
@@ -70,19 +81,18 @@ async def compare(sizes: tuple[int, int]) -> None:
 
 async def memory(count: int) -> None:
     tracemalloc.start()
-    registry = await known(count)
+    people = await known(count)
     bytes_used, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    print(f"memory of {len(registry):,} known people: {bytes_used / 2**20:.0f} MiB, {bytes_used // count} bytes each")
+    print(f"memory of {len(people):,} known people: {bytes_used / 2**20:.0f} MiB, {bytes_used // count} bytes each")
 
 
 async def strangers(count: int, limit: int) -> None:
-    registry = IdentityRegistry(MemoryStore(), limit=limit)
+    people, store = nobody(limit)
     tracemalloc.start()
     sizes: list[int] = []
     for number in range(count):
-        identity = person(number)
-        await registry.record(f"telegram:{identity.native_id}", identity, identity.native_id)
+        await see(people, store, person(number))
         if number in (2 * limit, count - 1):
             sizes.append(tracemalloc.get_traced_memory()[0])
     tracemalloc.stop()

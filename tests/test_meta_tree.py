@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,3 +84,8 @@ def test_links_between_files_lead_somewhere(page: str) -> None:
     links = [link for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text) if "://" not in link]
     assert links
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+@pytest.mark.parametrize("benchmark", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda file: file.stem)
+def test_every_benchmark_finds_what_it_measures(benchmark: Path) -> None:
+    assert callable(runpy.run_path(str(benchmark), run_name="benchmark")["main"])
