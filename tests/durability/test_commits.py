@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,9 +15,10 @@ from agent_framework_hosting import (
     ChannelRequest,
     DiskStore,
     InProcessTaskRunner,
+    Put,
     Write,
 )
-from agent_framework_hosting.testing import EchoAgent, InboxChannel
+from agent_framework_hosting.testing import EchoAgent, InboxChannel, call
 
 pytestmark = [pytest.mark.anyio, pytest.mark.requirement("records.one-commit")]
 
@@ -62,3 +65,40 @@ async def test_an_admitted_message_takes_three_and_its_delivery_two(tmp_path: Pa
         {"tasks"},
         {"tasks", "receipts"},
     ]
+
+
+class Slow(DiskStore):
+    """A disk on which sessions wait until the test lets them through."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.waits, self.goes_on = asyncio.Event(), asyncio.Event()
+
+    async def commit(self, writes: Sequence[Write]) -> int:
+        if any(isinstance(write, Put) and write.table == "snapshots" for write in writes):
+            self.waits.set()
+            await self.goes_on.wait()
+        return await super().commit(writes)
+
+
+@pytest.mark.requirement("turn.failure")
+@pytest.mark.parametrize("event_id", [None, "e1"])
+async def test_a_caller_that_goes_away_while_the_end_is_committed_leaves_no_turn_open(
+    tmp_path: Path, event_id: str | None
+) -> None:
+    store, inbox = Slow(tmp_path / "runner"), InboxChannel()
+    runner = InProcessTaskRunner(store=store)
+    async with AgentFrameworkHost(EchoAgent(), channels=[inbox], config={}, durable_task_runner=runner) as host:
+        request = ChannelRequest(
+            "inbox", "message.create", "hello", identity=ChannelIdentity("inbox", "ada"), event_id=event_id
+        )
+        turn = asyncio.create_task(inbox.context.dispatch(request))
+        async with asyncio.timeout(10):
+            await store.waits.wait()
+            turn.cancel()
+            await asyncio.wait([turn])
+            store.goes_on.set()
+            while (await call(host.app, "GET", "/readiness")).json()["turns"]["open"]:
+                await asyncio.sleep(0)
+        assert turn.cancelled()
+        assert (await inbox.context.dispatch(replace(request, event_id="e2"))).status_code == 200

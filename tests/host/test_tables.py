@@ -252,6 +252,7 @@ HARD = {
         NOTES.codec.dump(Note("ada", "r", SECRET)),
     ),
     "no JSON at all": (Table("notes", Plain(), person="user"), "x", f"ada|lobby|{SECRET}"),
+    "no JSON, and a codec that raises what it likes": (Table("notes", Plain(), person="user"), "x", f"ada|{SECRET}"),
 }
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from agent_framework_hosting.delivery.journal import EVENTS, HISTORY, TURNS, EventAlreadySeen, Journal, TurnRecord
 from agent_framework_hosting.errors import Fenced, StoreError

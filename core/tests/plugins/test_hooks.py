@@ -275,7 +275,7 @@ class MisspeltSpecname:
 def test_an_unknown_hook_is_refused(kind: type) -> None:
     assert refused(kind()) == (
         "Policy 'rule' implements 'authorise', which is no hook; the hooks are contribute_routes, authorize, "
-        "run_hook, response_hook, push"
+        "run_hook, response_hook, push. Did you mean 'authorize'?"
     )
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, TypeAlias
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from ..errors import RecordExists
 from ..ports import HOST_LEASE, Fence, Store, WorkOwnership, Write
@@ -21,8 +24,7 @@ _KNOWN_EVENTS = 10_000
 _PAGE = 200
 
 
-@dataclass(frozen=True, slots=True)
-class TurnRecord:
+class TurnRecord(Struct, frozen=True):
     """One accepted message. Times are seconds since the epoch; ``tasks`` are the ids of its deliveries.
 
     ``owner`` and ``epoch`` name the start of a host that holds it. ``active`` is the address the person used before,

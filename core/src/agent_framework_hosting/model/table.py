@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, Literal, Protocol, TypeVar
 
+from ..errors import UnreadableRecord
+
 RecordT = TypeVar("RecordT")
 
 ASIDE: Final = ".unreadable"
@@ -31,7 +33,7 @@ class Codec(Protocol[RecordT]):
         ...
 
     def load(self, text: str, /) -> RecordT:
-        """Return the record. Raises ``UnreadableRecord``."""
+        """Return the record. Raises ``UnreadableRecord``; any other exception counts as one."""
         ...
 
 
@@ -111,15 +113,20 @@ class Table(Generic[RecordT]):
 
     def found_by(self, text: str, /) -> Mapping[str, str]:
         """Return the fields a stored record is found by. Raises ``UnreadableRecord``."""
-        return self.lookups(self.codec.load(text))
+        return self.lookups(self.load(text))
 
-    def load(self, text: str, /) -> object:
-        """Return a stored record. Raises ``UnreadableRecord``."""
-        return self.codec.load(text)
+    def load(self, text: str, /) -> RecordT:
+        """Return a stored record. Raises ``UnreadableRecord``, whatever the codec raises."""
+        try:
+            return self.codec.load(text)
+        except UnreadableRecord:
+            raise
+        except Exception as error:
+            raise UnreadableRecord(f"The record is damaged: {type(error).__name__}: {error}.") from error
 
     def renewed(self, text: str, /) -> str:
         """Return a stored record in the form of today. Raises ``UnreadableRecord``."""
-        return self.codec.dump(self.codec.load(text))
+        return self.codec.dump(self.load(text))
 
     def lookups(self, record: RecordT) -> Mapping[str, str]:
         """Return the fields a record is found by; those that are None are left out."""

@@ -209,7 +209,7 @@ class Records(Generic[RecordT]):
 
     async def _loaded(self, key: str, text: str) -> RecordT | None:
         try:
-            return self.table.codec.load(text)
+            return self.table.load(text)
         except UnreadableRecord as error:
             stored = await self._store.read(self.table.name, key)
             if stored is not None and stored.text == text:  # else it was written anew meanwhile

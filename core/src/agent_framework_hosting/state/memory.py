@@ -157,8 +157,9 @@ class MemoryStore:
         return Stored(record[1], *held.records[record[1]])
 
     def _version(self, record: RecordKey) -> int:
-        found = self._find(record)
-        return ABSENT if found is None else found.version
+        held = self._tables.get(record[0])
+        kept = None if held is None else held.records.get(record[1])
+        return ABSENT if kept is None or has_expired(kept[2], self._clock()) else kept[1]
 
 
 _Kept: TypeAlias = tuple[str, int, float | None]

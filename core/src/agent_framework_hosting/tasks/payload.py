@@ -11,6 +11,7 @@ from ..errors import PushPayloadNotSerializable
 from ..records import replace_surrogates
 
 _DEEPEST = 200
+_PLAIN = frozenset({str, int, bool})
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")).encode
 
 
@@ -62,6 +63,8 @@ def _fault_among(items: Iterable[tuple[object, object]], key_type: type, depth: 
     for key, item in items:
         if not isinstance(key, key_type):
             return [f"has the key {key!r}, which is no string"]
+        if item is None or type(item) in _PLAIN:  # most are, and need no look into them
+            continue
         if (fault := _fault_in(item, depth - 1)) is not None:
             return [*fault, f"[{key!r}]"]
     return None

@@ -87,7 +87,14 @@ class Endings:
             raise ValueError(f"Turn {turn.id} has no answer to commit; abandon it.")
         turn.ended = True
         work = self._commit(turn, turn.result)
-        await (work if turn.record is None and not turn.plan.pushes else to_the_end(work))
+        if turn.record is not None or turn.plan.pushes:
+            await to_the_end(work)
+            return
+        try:
+            await work
+        except asyncio.CancelledError:
+            self._journal.counters.ended("failed", len(_everyone(turn)))
+            raise
 
     async def abandon(self, turn: Turn, notice: str | None = None) -> None:
         """End a turn that has no answer, unless it has ended; ``notice`` tells the origin so, durably."""
