@@ -3,7 +3,7 @@
     pip install -c constraints.txt --group mutants
     python scripts/mutants.py [PART...] [--minutes 30] [--tests PATH...]
 
-A part is a package or a module below ``core/src/agent_framework_hosting``: ``turns``, ``turns/gate.py``,
+A part is a package or a module below ``core/src/agent_framework_hosting``: ``turns``, ``authorization/gate.py``,
 ``inbound.py``. Without one every part with tests below is taken. Each mutant runs the tests of its part until the first
 one fails; ``--tests`` names others. All happens in a copy of the tree, and what the time does not suffice for is
 counted. A survivor is a question, not an error: some change nothing that anybody could see.
