@@ -336,3 +336,40 @@ async def test_a_runner_without_a_place_of_its_own_keeps_its_tasks_with_the_host
     async with host(up) as second:
         record = await second.durable_task_runner.tasks.get(handle.task_id)
     assert (record.status, record.attempts, record.max_attempts) == ("pending", 1, 9)
+
+
+class Preview:
+    """Note how the preview of an answer ended."""
+
+    def __init__(self) -> None:
+        self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    async def update(self, text: str) -> None: ...
+
+    async def finish(self, result: HostedRunResult) -> str | None: ...
+
+    async def fail(self, reason: str) -> None:
+        self.ended.set_result(reason)
+
+
+class Previewed(InboxChannel):
+    """Show answers while they are written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.preview = Preview()
+
+    def live_reply(self, request: ChannelRequest) -> Preview:
+        return self.preview
+
+
+@pytest.mark.requirement("journal.live")
+async def test_a_preview_is_ended_although_the_runner_takes_not_even_the_news_of_a_failure() -> None:
+    runner, channel = SmallRunner(DurableTaskPayloadMode.JSON), Previewed()
+    runner.out_of_order = True
+    async with host_with(runner, channel):
+        await channel.context.admit(ChannelRequest("inbox", "message.create", "hello", identity=BOB))
+        async with asyncio.timeout(10):
+            told = await channel.preview.ended
+    assert "went wrong" in told
+    assert channel.inbox == []
