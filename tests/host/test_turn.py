@@ -30,6 +30,7 @@ from agent_framework_hosting import (
     NativeIdAllowlist,
     Reply,
     ResponseTarget,
+    TurnFailed,
     hookimpl,
     result_text,
 )
@@ -450,6 +451,20 @@ async def test_a_turn_that_takes_too_long_is_ended(ask: Ask, served, stream: boo
             assert (status, body["code"]) == (504, "timeout")
         assert (await ask(host, "quick"))[0] == 200
     assert served.binder.held == 0
+
+
+@pytest.mark.requirement("turn.timeout")
+async def test_whoever_reads_a_stream_hears_that_it_took_too_long(served) -> None:
+    served.model.holds = {"slow"}
+    inbox = InboxChannel()
+    async with AgentFrameworkHost(served.agent, channels=[inbox], config={"turn_timeout_seconds": 0.05}):
+        identity = ChannelIdentity("inbox", "ada")
+        reply = await inbox.context.dispatch(
+            ChannelRequest("inbox", "message.create", "slow", identity=identity, stream=True)
+        )
+        with pytest.raises(TurnFailed, match="took too long"):
+            async for _ in reply.stream:
+                pass
 
 
 # What the target sees, and what comes back
