@@ -14,6 +14,7 @@ from agent_framework_hosting import (
     Channel,
     ChannelIdentity,
     ChannelRequest,
+    ChannelResponseContext,
     HostedRunResult,
     ResponseTarget,
     hookimpl,
@@ -343,3 +344,26 @@ async def test_a_destination_that_cannot_be_scheduled_is_left_out_and_nothing_fa
         await world.settled()
     assert both["outcome"] == alone["outcome"] == "accepted"
     assert world.platform.posts == []
+
+
+@pytest.mark.requirement("targets.kinds")
+@pytest.mark.parametrize("durable", [False, True])
+async def test_response_hooks_of_a_delivery_hear_whether_it_goes_back_to_who_asked(make_world, durable: bool) -> None:
+    heard: dict[str, bool] = {}
+
+    class Listener:
+        @hookimpl
+        def response_hook(self, context: ChannelResponseContext) -> None:
+            assert context.destination_identity is not None
+            heard[context.destination_identity.native_id] = context.originating
+
+    inbox, target = InboxChannel(), ResponseTarget.identity(ChannelIdentity("inbox", "bob"))
+    async with make_world(plugins=[Listener()], channels=[inbox], durable=durable) as world:
+        identity = ChannelIdentity("inbox", "alice")
+        await inbox.context.admit(ChannelRequest("inbox", "message.create", "home", identity=identity))
+        await inbox.context.admit(
+            ChannelRequest("inbox", "message.create", "away", identity=identity, response_target=target)
+        )
+        await inbox.wait_for(2)
+        await world.settled()
+    assert heard == {"alice": True, "bob": False}
