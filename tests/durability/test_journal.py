@@ -21,6 +21,7 @@ from agent_framework_hosting import (
     HostedRunResult,
     IsolationKeys,
     LiveReply,
+    ResponseTarget,
     get_current_isolation_keys,
     hookimpl,
     reset_current_isolation_keys,
@@ -457,3 +458,20 @@ async def test_what_cannot_be_journaled_is_refused_and_holds_nothing(make_world)
     assert isinstance(taken, Accepted)
     assert isinstance(again, Duplicate)
     assert counts["accepted"] == 1
+
+
+@pytest.mark.requirement("journal.live")
+async def test_what_goes_elsewhere_too_is_not_the_preview_s(make_world) -> None:
+    async def one_person(_: ChannelIdentity) -> str:
+        return "person"
+
+    channel = LiveChannel()
+    channel.shown.set()
+    async with make_world(Writer(channel), channels=[channel], identity_resolver=one_person) as world:
+        await world.say("first", channel="second")
+        target = ResponseTarget.channels(["originating", "second"])
+        await channel.context.admit(to_inbox("go", response_target=target))
+        assert await world.platform.wait_for("second/alice", 1) == ["one two"]
+        await world.settled()
+    assert channel.finals == [("finish", "one two")]
+    assert channel.inbox == []

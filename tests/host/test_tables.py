@@ -18,6 +18,7 @@ from agent_framework_hosting import (
     ChannelIdentity,
     ChannelRequest,
     Expiry,
+    MemoryStore,
     PluginError,
     Put,
     RecordCodec,
@@ -141,6 +142,16 @@ async def test_the_operator_sees_every_table_and_what_could_not_be_read(tmp_path
     assert rows["of.diary.notes"]["holds"] == "notes people took"
     assert rows["of.diary.notes"]["names_people"] is True
     assert {"turns", "turns.ended", "identities", "snapshots", "tasks"} <= rows.keys()
+
+
+@pytest.mark.requirement("records.state")
+async def test_the_operator_reaches_a_host_whose_store_is_elsewhere(tmp_path: Path) -> None:
+    state, channel = tmp_path / "not" / "there", Diary()
+    async with AgentFrameworkHost(EchoAgent(), channels=[channel], config={}, state_dir=state, store=MemoryStore()):
+        await channel.take("1", "ada", "one")
+        code, found, _ = await operate(state, "state")
+    assert code == 0
+    assert {each["name"]: each["records"] for each in found["tables"]}["of.diary.notes"] == 1
 
 
 @pytest.mark.requirement("records.taken-back")
@@ -345,3 +356,47 @@ def test_two_tables_of_one_name_are_refused(tmp_path: Path) -> None:
 
     with pytest.raises(PluginError, match="Channel 'diary' declares two tables named 'notes'"):
         _ = host(Twice(), tmp_path).app
+
+
+@dataclass(frozen=True)
+class Loose:
+    """A note that says in its own way whose it is."""
+
+    who: object
+    text: str
+
+
+NAMED = {
+    "as a number": ("who", 4_242_424_242),
+    "as the key of a mapping": ("who", {"4242424242": "yes"}),
+    "as a value of a mapping": ("who", {"asked": "4242424242"}),
+    "in each item of a list": ("who.name", [{"name": "bob"}, {"name": "4242424242"}]),
+    "as an identity in a list": ("who", [{"channel": "diary", "native_id": "4242424242"}]),
+    "as the id of identities in a list": ("who.native_id", [{"channel": "diary", "native_id": "4242424242"}]),
+    "as an identity that was stored as a list": ("who", ["diary", "4242424242"]),
+}
+
+
+@pytest.mark.requirement("records.forgotten")
+@pytest.mark.parametrize("live", [True, False], ids=["live", "stopped"])
+@pytest.mark.parametrize("case", NAMED, ids=list(NAMED))
+async def test_a_record_is_found_however_it_names_the_person(tmp_path: Path, case: str, live: bool) -> None:
+    path, who = NAMED[case]
+    table = Table("loose", RecordCodec("loose", 1, Loose), person=path)
+
+    class Named(Diary):
+        declares = (*Diary.declares, table)
+
+    state, channel = tmp_path / "state", Named()
+    async with host(channel, state):
+        await meet(channel, "4242424242")
+        records = Records(channel.store, table)
+        other = Loose([{"channel": "elsewhere", "native_id": "4242424242"}], "another's")
+        await channel.store.commit([records.put("1", Loose(who, SECRET)), records.put("2", other)])
+        if live:
+            code, gone, _ = await operate(state, "identities", "forget", "diary:4242424242", "--yes")
+    if not live:
+        code, gone, _ = await operate(state, "identities", "forget", "diary:4242424242", "--yes")
+    assert (code, gone["left"]) == (0, [])
+    assert SECRET.encode() not in bytes_of(state)
+    assert b"another's" in bytes_of(state) or path != "who"

@@ -199,7 +199,9 @@ class Inbound:
     async def _failed(self, turn: Turn, error: Exception) -> Outcome:
         """End a turn that failed; whoever does not wait on a wire is told in words."""
         outcome, words = _refusal(error)
-        if not isinstance(error, (TurnRefused, TargetInputError)):
+        if isinstance(error, Fenced):
+            logger.warning("A turn belongs to another host by now", extra={"turn": turn.id})
+        elif not isinstance(error, (TurnRefused, TargetInputError)):
             logger.error("A turn failed", extra={"channel": turn.request.channel, "turn": turn.id}, exc_info=error)
         if isinstance(error, StoreError) and turn.show is not Show.LATER and self._adopt(turn):
             return Accepted(turn.id)

@@ -59,6 +59,7 @@ async def test_a_list_of_one_channel_abstains_on_the_others() -> None:
     allowlist = NativeIdAllowlist(["1"], channel="telegram")
     assert await allowlist.evaluate(speaker("1", "teams")) is ABSTAIN
     assert await allowlist.evaluate(speaker("2", "teams")) is ABSTAIN
+    assert await allowlist.evaluate(speaker("1", "zulip")) is ABSTAIN
     assert await allowlist.evaluate(speaker("2", "telegram")) is DENY
 
 

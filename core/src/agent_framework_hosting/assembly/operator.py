@@ -34,6 +34,7 @@ def control_server(
     runner: DurableTaskRunner,
     linker: IdentityLinker | None,
     reset_checkpoints: Callable[[str], Awaitable[None]],
+    makes_directory: bool,
 ) -> ControlServer | None:
     """Return what lets an operator reach this host while it runs; None when its state is in memory."""
     if path is None:
@@ -60,7 +61,7 @@ def control_server(
             busy=busy,
         )
     )
-    return ControlServer(desk, path)
+    return ControlServer(desk, path, makes_directory=makes_directory)
 
 
 async def _forget_in_channels(

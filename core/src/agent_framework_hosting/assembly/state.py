@@ -80,10 +80,10 @@ async def close_store(store: Store) -> None:
 
 
 def control_socket(state_dir: str | os.PathLike[str] | Mapping[str, object] | None) -> Path | None:
-    """Return where an operator reaches a live host: in the root, or in the store's own directory; None in memory."""
+    """Return where an operator reaches a live host: in the root, or in the runner's own directory; None in memory."""
     if isinstance(state_dir, Mapping):
-        home = state_dir.get("runner") or state_dir.get("sessions")
-        return None if home is None else Path(os.fspath(cast("str | os.PathLike[str]", home))) / SOCKET
+        runner = state_dir.get("runner")
+        return None if runner is None else Path(str(runner)) / SOCKET
     return None if state_dir is None else Path(state_dir) / SOCKET
 
 

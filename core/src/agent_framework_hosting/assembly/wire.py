@@ -212,6 +212,7 @@ def wire(options: HostOptions) -> Parts:
             runner=runner,
             linker=options.linker,
             reset_checkpoints=execution.reset,
+            makes_directory=options.store is not None,
         ),
         open_doors=open_doors(rules.values()),
         mode=f"{mode}: {reason}",

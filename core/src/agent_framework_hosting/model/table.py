@@ -41,8 +41,8 @@ class Codec(Protocol[RecordT]):
 class Expiry:
     """When records end; None means never.
 
-    ``seconds`` after they were last written; beyond ``most`` of them, longest unwritten first; and, when
-    ``with_person``, together with the person they are about, whom the host knows no more.
+    ``seconds`` after they were last written; beyond ``most`` of them, longest unwritten first, when the host tidies up,
+    once a minute; and, when ``with_person``, together with the person they are about, whom the host knows no more.
     """
 
     seconds: float | None = None
@@ -59,8 +59,9 @@ class Table(Generic[RecordT]):
     """A table of records.
 
     ``codec`` turns them into text. ``person`` names the fields that say whom a record is about: dotted paths to an
-    isolation key, to the native id of somebody on the table's channel, to an identity, to a text that is a JSON list
-    beginning with channel and native id, or to a list of these; or ``BY_KEY``. ``indexed`` are text fields to find
+    isolation key, to the native id of somebody on the table's channel (a text or a number), to an identity, to a text
+    that is a JSON list beginning with channel and native id, or to a list or a mapping of these, as key or as value; a
+    path leads through lists. Or ``BY_KEY``. ``indexed`` are text fields to find
     records by. What cannot be read, because it is damaged or of a newer version, is set aside under its key and taken
     back once it can be, or dropped where it is worth nothing. ``holds`` says in a few words what the records are, for
     the operator; ``keys_are_ids``, that their keys are neither secret nor a name, so that the log may show them.

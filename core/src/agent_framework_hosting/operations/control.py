@@ -24,9 +24,11 @@ _GRACE_SECONDS = 5.0
 class ControlServer:
     """Answer requests on ``path`` while the host runs. Where that cannot be, the host runs without and says so."""
 
-    def __init__(self, desk: Desk, path: Path) -> None:
+    def __init__(self, desk: Desk, path: Path, *, makes_directory: bool = False) -> None:
+        """``makes_directory`` when nothing else of the host does, because its store is elsewhere."""
         self._desk = desk
         self._path = path
+        self._makes_directory = makes_directory
         self._server: asyncio.Server | None = None
         self._file: tuple[int, int] | None = None
         self._talks: set[asyncio.Task[None]] = set()
@@ -39,6 +41,8 @@ class ControlServer:
         fault = unreachable(self._path)
         try:
             if fault is None:
+                if self._makes_directory:
+                    self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 listener = _bound(self._path)
                 self._server = await asyncio.start_unix_server(self._greet, sock=listener, limit=MOST_REQUEST_BYTES)
                 self._file = _identity(self._path)

@@ -127,7 +127,7 @@ class Forgetting:
                     continue
                 try:
                     await self._state.tasks().drop(task.id)
-                except ValueError:  # it is being tried at this moment
+                except ValueError:  # it is being tried at this moment, or another host's
                     left += 1
                 except KeyError:
                     continue
@@ -137,8 +137,9 @@ class Forgetting:
                 return dropped
             if asyncio.get_running_loop().time() > give_up:
                 raise OperationRefused(
-                    f"{left} deliveries to or from this person are being tried at this moment, and only others were "
-                    "removed yet. Run the command again when the attempts are over."
+                    f"{left} deliveries to or from this person are being tried at this moment, or are held by another "
+                    "host of this store, and only others were removed yet. Run the command again when the attempts are "
+                    "over, or on that host."
                 )
             await asyncio.sleep(_LOOK_EVERY_SECONDS)
 

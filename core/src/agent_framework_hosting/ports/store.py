@@ -191,13 +191,19 @@ class Store(Leases, Protocol):
     async def scan(
         self, table: str, *, prefix: str = "", after: str = "", limit: int = 1000
     ) -> Sequence[tuple[str, str]]:
-        """Return up to ``limit`` (key, text) pairs in key order, keys starting with ``prefix`` and above ``after``."""
+        """Return up to ``limit`` (key, text) pairs in key order, keys starting with ``prefix`` and above ``after``.
+
+        An empty ``after`` is none: the empty key comes first.
+        """
         ...
 
     async def find(
         self, table: str, field: str, value: str, *, after: str = "", limit: int = 1000
     ) -> Sequence[tuple[str, str]]:
-        """Return up to ``limit`` (key, text) pairs whose lookup ``field`` is ``value``, sorted, above ``after``."""
+        """Return up to ``limit`` (key, text) pairs whose lookup ``field`` is ``value``, sorted, above ``after``.
+
+        An empty ``after`` is none.
+        """
         ...
 
     async def count(self, table: str) -> int:

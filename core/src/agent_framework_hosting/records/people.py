@@ -24,14 +24,21 @@ class Names:
     accounts: frozenset[tuple[str, str]]
 
     def among(self, found: object, channel: str | None) -> bool:
-        """Say whether a stored value names the person; a bare text may be a native id on ``channel``, or an address."""
+        """Say whether a stored value names the person; a bare text may be a native id on ``channel``, or an address.
+
+        A number counts as its digits, a list or a mapping as all that is in it.
+        """
+        if isinstance(found, int):
+            found = str(found)
         if isinstance(found, str):
             on_channel = channel is not None and (channel, found) in self.accounts
             return on_channel or found in self.keys or self._are_addressed(found)
         if isinstance(found, dict):
             fields = cast("Mapping[str, object]", found)
             account = (fields.get("channel"), fields.get("native_id", fields.get("id")))  # the first edition wrote id
-            return all(isinstance(each, str) for each in account) and account in self.accounts
+            if all(isinstance(each, str) for each in account):
+                return account in self.accounts
+            return any(self.among(each, channel) for each in (*fields, *fields.values()))
         return isinstance(found, list) and any(self.among(each, channel) for each in cast("list[object]", found))
 
     def in_key(self, key: str, channel: str | None) -> bool:
@@ -99,12 +106,16 @@ def _plain(value: object) -> object:
 
 
 def _at(fields: object, path: str) -> Iterator[object]:
-    for name in path.split("."):
-        if not isinstance(fields, dict):
-            return
-        fields = cast("dict[str, object]", fields).get(name)
-    if fields is not None:
-        yield fields
+    """Go through what stands at a path, in each item of a list on the way."""
+    if not path:
+        if fields is not None:
+            yield fields
+    elif isinstance(fields, list):
+        for item in cast("list[object]", fields):
+            yield from _at(item, path)
+    elif isinstance(fields, dict):
+        name, _, rest = path.partition(".")
+        yield from _at(cast("dict[str, object]", fields).get(name), rest)
 
 
 def _json(text: str) -> object:

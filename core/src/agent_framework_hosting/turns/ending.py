@@ -1,7 +1,7 @@
 """Step 8: from an answer, or from its failure, to a committed end and to deliveries under way.
 
 All that belongs to an end is one commit: session, deliveries, the journal's entry and the answer of a background run.
-A turn with a journal entry was promised an end: when the store is sick its end waits, in order, until it is well.
+When the store is sick an end waits, in order, until it is well: a turn with a journal entry was promised one.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ INTERRUPTED_NOTICE = "Sorry, I was interrupted while I worked on your last messa
 _FAILED = "The agent failed."
 _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 10.0
+_MOST_SESSIONS_WAITING = 1_000
 _under_way: set[asyncio.Task[None]] = set()  # the loop itself holds tasks weakly
 
 
@@ -187,23 +188,24 @@ class Endings:
     async def _end(self, ending: Ending) -> None:
         for each in _everyone(ending.turn):
             each.ended = True
-        if self._waiting and ending.records:
+        if self._waiting and (ending.records or ending.session):
             self._wait(ending)
             return
         try:
             await self._write(ending)
         except StoreError as error:
-            if ending.records:
-                logger.warning("The end of a turn waits for its store: %s", error)
-                self._wait(ending)
-            elif ending.staged.writes:
+            if ending.staged.writes and not ending.records:  # nobody was promised these
                 self._journal.counters.ended("failed", len(_everyone(ending.turn)))
                 raise
-            else:  # the answer goes to its wire; only the conversation's memory of it is lost
-                logger.exception("A session could not be stored", extra={"channel": ending.turn.request.channel})
-                self._journal.counters.ended(ending.status, len(_everyone(ending.turn)))
+            logger.warning("The end of a turn waits for its store: %s", error)
+            self._wait(ending)
 
     def _wait(self, ending: Ending) -> None:
+        """Let an end wait for its store; of those that only remember a session, no more than fit."""
+        if not ending.records and len(self._waiting) >= _MOST_SESSIONS_WAITING:
+            logger.error("A session could not be stored", extra={"channel": ending.turn.request.channel})
+            self._journal.counters.ended(ending.status, len(_everyone(ending.turn)))
+            return
         self._waiting.append(ending)
         if self._worker is None:
             self._worker = asyncio.get_running_loop().create_task(self._work_off())

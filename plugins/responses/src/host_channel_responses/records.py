@@ -106,6 +106,7 @@ class StoredResponses:
         self._per_principal = per_principal
         self._keep_ms = keep_days * _DAY_SECONDS * 1000
         self._known: dict[str, OrderedDict[str, None]] = {}
+        self._started: dict[str, int] = {}  # versions of the background responses this host is at work on
         self.tables = (self._responses.table, self._items.table, self._answered.table, IDS, RUNNING)
 
     async def get(self, principal: str, response_id: str) -> Record | None:
@@ -113,23 +114,31 @@ class StoredResponses:
         return await self._responses.get(_key(principal, response_id)) if _ID.match(response_id) else None
 
     async def save(self, principal: str, response_id: str, record: Record) -> list[str]:
-        """Store a finished response; the oldest beyond the limits go. Return those among them that had a session."""
+        """Store a finished response; the oldest beyond the limits go. Return those among them that had a session.
+
+        Raises ``RecordsDiffer`` for one of the background that was deleted, or ended by another host, meanwhile.
+        """
         key = _key(principal, response_id)
         writes: list[Write] = [self._responses.put(key, record)]
         if self._store.durable:
             writes.append(self._ids.put(key, Mark()))
         if record.background:
-            writes.append(self._running.delete(key))
+            writes.append(self._running.delete(key, expect=self._started.get(key)))
         belongs = ItemOf(response_id)
         writes += [self._items.put(_key(principal, item_id), belongs) for item_id in _foreign_ids(record)]
         await self._store.commit(writes)
+        self._started.pop(key, None)
         return await self._evict(principal, response_id)
+
+    def let_go(self, principal: str, response_id: str) -> None:
+        """Leave a background response to whoever has it now."""
+        self._started.pop(_key(principal, response_id), None)
 
     async def start(self, principal: str, response_id: str, record: Record, host: str) -> None:
         """Store a background response before ``host`` runs it."""
         key = _key(principal, response_id)
         writes = [self._responses.put(key, record), self._ids.put(key, Mark())]
-        await self._store.commit([*writes, self._running.put(key, Running(host))])
+        self._started[key] = await self._store.commit([*writes, self._running.put(key, Running(host))])
 
     async def host_of(self, principal: str, response_id: str) -> str | None:
         """Return the host that is at work on a background response, or None when none is."""

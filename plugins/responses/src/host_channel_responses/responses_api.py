@@ -18,6 +18,7 @@ from .ids import item_ids, new_response_id
 from .listing import page_of
 from .parsing import parse_body
 from .principals import Principals
+from .records import UNDER_WAY
 from .runs import Runs
 from .streaming import EventSender
 from .turns import Turns
@@ -133,6 +134,8 @@ class ResponsesApi:
             raise _unknown()
         if record is None or not record.background:
             raise WireError(400, "Cannot cancel a synchronous response. Close its connection instead.")
+        if run is None and record.status in UNDER_WAY:
+            raise WireError(409, "This response is being made by another server. Wait until it has ended.")
         await call.answer(200, bytes(record.response))
 
     async def input_items(self, call: Call) -> None:

@@ -6,11 +6,12 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import msgspec
 
-from agent_framework_hosting import Accepted, Reply, TurnFailed
+from agent_framework_hosting import Accepted, RecordsDiffer, Reply, StoreError, TurnFailed
 
 from . import events
 from .encoding import Json
@@ -23,24 +24,31 @@ from .turns import Begun, Turns, ending_of_result
 
 logger = logging.getLogger(__name__)
 
+_FIRST_PAUSE = 0.25
+_LONGEST_PAUSE = 10.0
 SHUT_DOWN = Ending("failed", error=INTERRUPTED)
 
 
 @dataclass(slots=True, eq=False)
 class Run:
-    """One response under way. ``cancel_as`` says how it ends when its task is cancelled."""
+    """One response under way.
+
+    ``cancel_as`` says how it ends when its task is cancelled. ``over``: it only has to be stored, and nobody breaks
+    that off.
+    """
 
     begun: Begun
     log: EventLog
     task: asyncio.Task[None] | None = None
     cancel_as: Ending = CANCELLED
+    over: bool = False
     readers: int = 0
     response: Json = field(default_factory=dict[str, object])
 
     def cancel(self, ending: Ending = CANCELLED) -> None:
         """Stop the run; it ends as ``ending``."""
         self.cancel_as = ending
-        if self.task is not None and not self.task.done():
+        if self.task is not None and not self.task.done() and not self.over:
             self.task.cancel()
 
     async def done(self) -> None:
@@ -60,6 +68,7 @@ class Runs:
         self._live: dict[tuple[str, str], Run] = {}
         self._held: OrderedDict[tuple[str, str], EventLog] = OrderedDict()
         self._held_bytes = 0
+        self._stopping = asyncio.Event()
 
     def live(self, principal: str, response_id: str) -> Run | None:
         """Return a run that has not ended."""
@@ -125,8 +134,10 @@ class Runs:
         runs = list(self._live.values())
         for run in runs:
             run.cancel(SHUT_DOWN)
+        self._stopping.set()
         for run in runs:
             await run.done()
+        self._stopping.clear()
 
     def _start(self, begun: Begun, outcome: Reply | Accepted | None) -> Run:
         run = Run(begun, EventLog(self._max_log_bytes), response=begun.opening)
@@ -150,10 +161,12 @@ class Runs:
             ending = FAILED
             logger.error("The agent failed during a stream: %s", type(error).__name__)  # noqa: TRY400 - its text may hold secrets
             logger.debug("The failure", exc_info=error)
+        run.over = True
         try:
             await self._end(run, ending)
         finally:
             key = (run.begun.principal, run.begun.id)
+            self._turns.records.let_go(*key)
             self._live.pop(key, None)
             run.log.end()
             if run.begun.turn.store:
@@ -190,7 +203,16 @@ class Runs:
         if ending.status in ("failed", "cancelled"):
             last += begun.projection.finish("incomplete")
         try:
-            _, response = await self._turns.keep(begun, ending)
+            response = await self._kept(begun, ending)
+        except RecordsDiffer:
+            logger.warning("A background response was deleted, or ended by another host, while it was made")
+            found = await self._turns.records.get(begun.principal, begun.id)
+            if found is None:
+                ending = CANCELLED
+                _, response = await self._turns.unkept(begun, ending)
+                await self._turns.forget_session(begun)
+            else:
+                ending, response = SHUT_DOWN, found.object()
         except Exception as error:
             logger.exception("A response could not be stored: %s", type(error).__name__)
             _, response = await self._turns.unkept(begun, FAILED)
@@ -201,6 +223,21 @@ class Runs:
             last.append(events.failure(message=message))
         name = "failed" if ending.status == "cancelled" else ending.status
         run.log.append([*last, events.lifecycle(name, response)])
+
+    async def _kept(self, begun: Begun, ending: Ending) -> Json:
+        """Store an end; one that nobody waits for outlasts a store that is sick."""
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                return (await self._turns.keep(begun, ending))[1]
+            except StoreError as error:
+                if not begun.turn.background or self._stopping.is_set():
+                    raise
+                logger.warning("The end of a response waits for its store: %s", error)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._stopping.wait()
+            pause = min(pause * 2, _LONGEST_PAUSE)
 
     def _hold(self, key: tuple[str, str], log: EventLog) -> None:
         if not log.whole:

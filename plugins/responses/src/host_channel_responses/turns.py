@@ -208,6 +208,11 @@ class Turns:
             background=begun.turn.background,
         )
 
+    async def forget_session(self, begun: Begun) -> None:
+        """Let go of the session of a response that is wanted no more."""
+        if begun.place.session is not None and begun.place.kept_as == begun.id:
+            await self._forget_sessions(begun.principal, [begun.id])
+
     async def _forget_sessions(self, principal: str, keys: Sequence[str]) -> None:
         verdict = await self.context.authorize(self.identity(principal))
         if isinstance(verdict, Allowed):
