@@ -12,7 +12,7 @@ import signal
 import sqlite3
 import sys
 from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +128,7 @@ def half_right() -> list[Write]:
 
 def plant_rows(database: Path, trap: bytes) -> None:
     """Put rows into the database that its library would unpickle."""
-    with sqlite3.connect(database) as connection:
+    with closing(sqlite3.connect(database)) as connection, connection:
         for table in ("turns", "tasks", "identities", "snapshots"):
             connection.execute(INSERT, (f"{table}\x1fpickled", 1, 4, None, trap))
         connection.execute(INSERT, (trap, 0, 1, None, "text"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import subprocess
 import sys
@@ -222,3 +223,16 @@ async def test_what_is_no_database_is_renamed(tmp_path: Path, caplog: pytest.Log
         assert await move_in(source, store) == 0
     assert found_in(source, "garbage")
     assert "it is no SQLite database" in caplog.text
+
+
+@pytest.mark.anyio
+@pytest.mark.requirement("state.moved")
+async def test_somebody_who_reads_for_a_moment_is_waited_for(tmp_path: Path, first_edition: FirstEdition) -> None:
+    source = tmp_path / "sessions"
+    first_edition(source, PEOPLE)
+    reader = sqlite3.connect(source / "cache.db")
+    reader.execute("SELECT COUNT(*) FROM Cache").fetchone()
+    asyncio.get_running_loop().call_later(0.3, reader.close)
+    async with opened(tmp_path / "runner") as store:
+        assert await move_in(source, store) == len(PEOPLE)
+        await check_all_there(store, source)

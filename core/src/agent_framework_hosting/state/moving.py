@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import sqlite3
+import time
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from .rows import key_of, table_of
 logger = logging.getLogger(__name__)
 
 _AT_ONCE = 500
+_WAITS_SECONDS, _LOOKS_EVERY_SECONDS = 5.0, 0.05
 _Row = tuple[str, str]
 
 
@@ -94,7 +96,7 @@ def _remove(database: Path) -> None:
             for table in ("Cache", "Settings", "Lookups"):
                 connection.execute(f"DROP TABLE IF EXISTS {table}")
             connection.execute("VACUUM")
-        connection.execute("PRAGMA journal_mode = DELETE").fetchall()  # takes in the log and removes it
+        _take_in_the_log(connection)
     if keeps:
         logger.warning("State was set aside: %s", set_aside(database, "it holds rows that no host wrote"))
     else:
@@ -105,6 +107,20 @@ def _remove(database: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def _take_in_the_log(connection: sqlite3.Connection) -> None:
+    """Leave no log beside the database; SQLite itself does not wait here for somebody who is still reading."""
+    give_up = time.monotonic() + _WAITS_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = DELETE").fetchall()
+        except sqlite3.OperationalError:
+            if time.monotonic() > give_up:
+                raise
+            time.sleep(_LOOKS_EVERY_SECONDS)
+        else:
+            return
 
 
 @contextlib.contextmanager
