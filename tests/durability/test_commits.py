@@ -15,8 +15,12 @@ from agent_framework_hosting import (
     ChannelRequest,
     DiskStore,
     InProcessTaskRunner,
+    MemoryStore,
     Put,
+    Reply,
+    StoreError,
     Write,
+    result_text,
 )
 from agent_framework_hosting.testing import EchoAgent, InboxChannel, call
 
@@ -102,3 +106,30 @@ async def test_a_caller_that_goes_away_while_the_end_is_committed_leaves_no_turn
                 await asyncio.sleep(0)
         assert turn.cancelled()
         assert (await inbox.context.dispatch(replace(request, event_id="e2"))).status_code == 200
+
+
+class Full(MemoryStore):
+    """Refuses sessions while it is full."""
+
+    full = True
+
+    async def commit(self, writes: Sequence[Write]) -> int:
+        if self.full and any(isinstance(write, Put) and write.table == "snapshots" for write in writes):
+            raise StoreError("The disk is full.")
+        return await super().commit(writes)
+
+
+@pytest.mark.requirement("turn.failure")
+async def test_a_session_that_waited_for_its_store_does_not_undo_a_reset() -> None:
+    store, inbox = Full(), InboxChannel()
+    async with AgentFrameworkHost(EchoAgent(), channels=[inbox], config={}, store=store) as host:
+        request = ChannelRequest("inbox", "message.create", "hello", identity=ChannelIdentity("inbox", "ada"))
+        assert isinstance(await inbox.context.dispatch(request), Reply)
+        await inbox.context.reset_session("inbox:ada")
+        store.full = False
+        async with asyncio.timeout(10):
+            while (await call(host.app, "GET", "/readiness")).json()["turns"]["open"]:
+                await asyncio.sleep(0)
+        assert await store.count("snapshots") == 0
+        again = await inbox.context.dispatch(request)
+        assert result_text(again.result) == "1: hello"

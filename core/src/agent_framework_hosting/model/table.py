@@ -61,10 +61,10 @@ class Table(Generic[RecordT]):
     ``codec`` turns them into text. ``person`` names the fields that say whom a record is about: dotted paths to an
     isolation key, to the native id of somebody on the table's channel (a text or a number), to an identity, to a text
     that is a JSON list beginning with channel and native id, or to a list or a mapping of these, as key or as value; a
-    path leads through lists. Or ``BY_KEY``. ``indexed`` are text fields to find
-    records by. What cannot be read, because it is damaged or of a newer version, is set aside under its key and taken
-    back once it can be, or dropped where it is worth nothing. ``holds`` says in a few words what the records are, for
-    the operator; ``keys_are_ids``, that their keys are neither secret nor a name, so that the log may show them.
+    path leads through lists. Or ``BY_KEY``. ``indexed`` are text fields to find records by. What cannot be read,
+    because it is damaged or of a newer version, is set aside under its key and taken back once it can be, or dropped
+    where it is worth nothing. ``holds`` says in a few words what the records are, for the operator; ``keys_are_ids``,
+    that their keys are neither secret nor a name, so that the log may show them.
     """
 
     name: str

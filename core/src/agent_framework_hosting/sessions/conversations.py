@@ -176,7 +176,7 @@ class Sessions:
         Raises what ``json.dumps`` does for a session that cannot be stored.
         """
         name = _name(isolation_key, key)
-        if self._opened.get(name) is not session:
+        if not self.is_wanted(isolation_key, key, session):
             return ()
         live = self._live_with(name)
         held = live.get(name)
@@ -186,10 +186,14 @@ class Sessions:
             return ()
         return (self._stored.put(name, session, expect=(version or ABSENT) if self.shared else None),)
 
+    def is_wanted(self, isolation_key: str, key: str | None, session: AgentSession) -> bool:
+        """Say whether a session that was opened is still the conversation's: it was not reset, and nobody forgotten."""
+        return self._opened.get(_name(isolation_key, key)) is session
+
     def kept(self, isolation_key: str, key: str | None, session: AgentSession, version: int) -> None:
         """Take note of the version a session was stored under."""
         name = _name(isolation_key, key)
-        if self._opened.get(name) is session:
+        if self.is_wanted(isolation_key, key, session):
             self._live_with(name).put(name, session, version)
 
     async def reset(self, isolation_key: str, key: str | None = None) -> None:

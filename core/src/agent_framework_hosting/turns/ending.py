@@ -223,8 +223,9 @@ class Endings:
 
     async def _write(self, ending: Ending) -> None:
         turn, counters, turns = ending.turn, self._journal.counters, len(_everyone(ending.turn))
+        session = ending.session if self._wants_session(turn) else ()  # while it waited, it may have been forgotten
         try:
-            version = await self._written(ending, ending.session)
+            version = await self._written(ending, session)
         except Fenced:
             logger.warning("A turn was taken over by another host, which sees to its end", extra={"turn": turn.id})
             counters.accepted -= turns
@@ -235,19 +236,21 @@ class Endings:
             logger.warning("A conversation was changed by another host meanwhile", extra={"turn": turn.id})
             await self._written(ending, ())
         else:
-            if (
-                self._sessions.shared
-                and ending.session
-                and turn.session is not None
-                and turn.conversation.isolation_key is not None
-            ):
-                self._sessions.kept(turn.conversation.isolation_key, turn.conversation.key, turn.session, version)
+            where = turn.conversation
+            if self._sessions.shared and session and turn.session is not None and where.isolation_key is not None:
+                self._sessions.kept(where.isolation_key, where.key, turn.session, version)
         if ending.status == "answered":
             counters.answered += turns
         else:
             counters.failed += turns
         if ending.staged is not NOTHING_STAGED:
             self._outbox.start(ending.staged)
+
+    def _wants_session(self, turn: Turn) -> bool:
+        where, session = turn.conversation, turn.session
+        if session is None or where.isolation_key is None:
+            return False
+        return self._sessions.is_wanted(where.isolation_key, where.key, session)
 
     async def _written(self, ending: Ending, session: Sequence[Write]) -> int:
         staged = () if ending.staged is NOTHING_STAGED else ending.staged.writes
